@@ -1,0 +1,64 @@
+/*
+ * THE option table. The command line, the profile reader, the C API, the printout, the man page, the completions and
+ * the docs all read it; adding an option is adding a row and its use.
+ */
+#ifndef POLICY_OPTIONS_H
+#define POLICY_OPTIONS_H
+
+#include <stddef.h>
+
+#include "policy/policy.h"
+
+enum option_type {
+	OPT_FLAG,       /* bool */
+	OPT_COUNT,      /* uint64_t, a whole number */
+	OPT_SIZE,       /* uint64_t, bytes: 123, 10K, 512M, 2G */
+	OPT_DURATION,   /* uint64_t, nanoseconds: seconds, or 500ms, 10s, 5m, 2h */
+	OPT_PERCENT,    /* uint64_t, 1..100 */
+	OPT_TEXT,       /* char * */
+	OPT_PATH,       /* char *, ${HOME} expanded when it comes from a profile */
+	OPT_LIST,       /* struct words */
+	OPT_PATHS,      /* struct words, ${HOME} expanded when they come from a profile */
+	OPT_NUMBERS,    /* struct words: "0,2" on the command line, [0, 2] in a profile */
+	OPT_PORTS,      /* struct words: port grammar */
+	OPT_ENV,        /* struct words: NAME=value; a table in a profile */
+	OPT_USER,       /* uid and gid: UID:GID */
+	OPT_ID,         /* uint32_t: one of program.uid, program.gid; profile only */
+	OPT_TYPE_MAX
+};
+
+enum option_flags {
+	OPTION_PROFILE_ONLY = 1,        /* no flag on the command line */
+	OPTION_CLI_ONLY = 2,            /* no key in a profile (kept in the table for help and docs) */
+	OPTION_NEEDS_SUPERVISOR = 4,    /* refused together with no_supervisor */
+	OPTION_HIDDEN = 8,              /* an older spelling that is still understood */
+};
+
+struct option_row {
+	const char *flag;               /* "fs-read", without dashes; NULL if OPTION_PROFILE_ONLY */
+	char short_flag;                /* 'r' or 0 */
+	const char *key;                /* "filesystem.read"; root keys have no dot ("bare") */
+	const char *flat_key;           /* the older flat profile's name, or NULL */
+	enum option_type type;
+	size_t offset;                  /* of the field in struct policy */
+	unsigned flags;
+	const char *conflicts;          /* keys that exclude this one, space separated, or NULL */
+	const char *group;              /* heading in the help and the man page */
+	const char *metavar;            /* "PATH", or NULL for flags */
+	const char *help;               /* one line, lower case, no full stop */
+	const char *more;               /* a paragraph for the man page, or NULL */
+	const char *default_text;       /* for the docs, or NULL */
+};
+
+extern const struct option_row option_rows[];
+extern const size_t option_count;
+
+const struct option_row *option_by_key(const char *key);
+const struct option_row *option_by_flag(const char *flag);
+const struct option_row *option_by_short(char flag);
+
+/* The nearest known key or flag, for "did you mean"; NULL when none is near. */
+const char *option_nearest_key(const char *key);
+const char *option_nearest_flag(const char *flag);
+
+#endif

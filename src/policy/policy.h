@@ -1,0 +1,145 @@
+/*
+ * What the user wants, as data: built option by option, checked as a whole, frozen, and printed back. It opens nothing
+ * and asks the kernel nothing; paths are the user's words here and become descriptors in run/resolve.c.
+ */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* A value the user gave and where: "--fs-read", "web.toml:12", "preset base", "sandlock_policy_add". */
+struct word {
+	char *text;
+	char *origin;
+};
+
+struct words {
+	struct word *at;
+	size_t len;
+	size_t cap;
+};
+
+/* A set of TCP ports as a bitmap; the bits are ports 0..65535. */
+struct ports {
+	uint64_t bits[1024];
+	bool any;               /* "*": every port */
+	bool given;             /* the user said something, even if it is the empty set */
+};
+
+/* Kernel protections that can be missing. Order is the order of the ABI that brought them. */
+enum protection {
+	PROTECT_FS_REFER,
+	PROTECT_FS_TRUNCATE,
+	PROTECT_NET_TCP,
+	PROTECT_FS_IOCTL_DEV,
+	PROTECT_SIGNAL_SCOPE,
+	PROTECT_ABSTRACT_UNIX_SCOPE,
+	PROTECT_MAX
+};
+enum strictness { STRICT, DEGRADABLE, DISABLED };
+
+struct protection_info {
+	const char *name;       /* "fs-refer" */
+	int abi;                /* first Landlock ABI that has it */
+	const char *what;       /* one line for people */
+};
+extern const struct protection_info protections[PROTECT_MAX];
+
+#define NO_LIMIT UINT64_MAX
+#define NO_ID UINT32_MAX
+
+struct policy {
+	/* filesystem */
+	struct words fs_read;           /* files and directories; read implies execute unless exec_split */
+	struct words fs_write;
+	struct words fs_exec;
+	bool no_exec_read;
+	/* network: TCP ports only so far */
+	struct words net_allow;         /* as typed: ":443", "tcp://:80,443" */
+	struct words net_allow_bind;    /* as typed: "8080", "8000-8010", "*" */
+	struct ports connect_ports;     /* parsed from net_allow */
+	struct ports bind_ports;        /* parsed from net_allow_bind */
+	/* limits; NO_LIMIT where there is none */
+	uint64_t max_memory;            /* bytes, whole tree */
+	uint64_t max_processes;         /* whole tree, threads do not count */
+	uint64_t max_threads;           /* tasks of the whole tree */
+	uint64_t max_open_files;
+	uint64_t max_cpu;               /* percent of one core, 1..100 */
+	uint64_t max_cpu_time;          /* nanoseconds, whole tree */
+	uint64_t timeout;               /* nanoseconds of wall time */
+	uint64_t max_file_size;         /* bytes */
+	struct words cpu_cores;         /* as typed; parsed into cores */
+	uint64_t cores[16];             /* bitmap of 1024 cores */
+	bool cores_given;
+	struct words gpu_devices;       /* "all" or indices */
+	bool gpu_given;
+	/* program */
+	char *program_exec;             /* [program] exec */
+	struct words program_args;
+	struct words env;               /* "NAME=value" */
+	char *cwd;
+	uint32_t uid;                   /* NO_ID: keep */
+	uint32_t gid;
+	char *name;
+	bool clean_env;
+	bool no_coredump;
+	bool no_huge_pages;
+	bool no_randomize_memory;
+	/* system calls */
+	struct words extra_allow;       /* names or groups */
+	struct words extra_deny;
+	/* the sandbox itself */
+	struct words extends;           /* preset names, in order */
+	bool bare;                      /* the command line starts from "base" unless this is set */
+	bool no_supervisor;
+	bool keep_caps;
+	bool explain;                   /* observe path calls for the report */
+	enum strictness strictness[PROTECT_MAX];
+	struct words allow_degraded;    /* as typed */
+	struct words disable;
+
+	/* bookkeeping */
+	char *home;                     /* what ${HOME} means in profile paths; NULL: unknown */
+	bool frozen;
+	uint64_t given[4];              /* bit i: option row i was set by somebody */
+};
+
+enum policy_format { POLICY_TOML, POLICY_JSON };
+
+/* An empty policy: no grant, no limit, everything strict. NULL when memory is short. */
+struct policy *policy_new(void);
+void policy_free(struct policy *p);
+struct policy *policy_dup(const struct policy *p);      /* not frozen, whatever p is */
+
+/*
+ * policy_set replaces a scalar or a whole list by one value; policy_add appends to a list (for a scalar it is set).
+ * `key` is a TOML key such as "filesystem.read". `origin` says where the value came from and is copied. Unknown keys
+ * and bad values are refused with the nearest known key or the accepted forms. 0 or -errno.
+ */
+int policy_set(struct policy *p, const char *key, const char *value, const char *origin, struct error *err);
+int policy_add(struct policy *p, const char *key, const char *value, const char *origin, struct error *err);
+
+/* Reads a profile over what is there: lists are appended, scalars replaced. `name` is for messages and origins
+ * ("web.toml" gives "web.toml:12"). Both the sectioned schema and the older flat keys. 0 or -errno. */
+int policy_load(struct policy *p, const char *text, size_t len, const char *name, struct error *err);
+
+/* Adds a preset by name ("base", "python", "node", "build", "agent"): what it grants is added with the origin
+ * "preset NAME"; paths that do not exist are skipped later, at resolution. 0 or -errno. */
+int policy_extend(struct policy *p, const char *preset, const char *origin, struct error *err);
+
+/* Checks the whole, parses the lists, and makes the policy immutable: from here on threads may share it. 0 or -errno,
+ * with every contradiction named. */
+int policy_freeze(struct policy *p, struct error *err);
+
+/* Prints the policy so that reading it back gives the same one; defaults are left out. */
+int policy_print(const struct policy *p, enum policy_format format, struct str *out);
+
+/* True when read grants do not imply execute: an exec list is given or no_exec_read is set. */
+bool policy_splits_exec(const struct policy *p);
+
+#endif

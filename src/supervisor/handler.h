@@ -1,0 +1,163 @@
+/*
+ * The handler contract: what a feature declares, what a handler is given, and what it may answer. A feature includes
+ * this header and nothing else of the supervisor.
+ *
+ * A handler is called with one trapped system call whose arguments were copied once. It decides on the copy, acts with
+ * the copy through call->kernel, and returns a verdict. It sends nothing, logs nothing and keeps no pointer into the
+ * call. Handlers without H_BLOCKS run on the notify thread and must not wait for anything; H_BLOCKS handlers run on
+ * worker threads, several at once, and share nothing mutable with others but through call->kernel.
+ */
+#ifndef SUPERVISOR_HANDLER_H
+#define SUPERVISOR_HANDLER_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "policy/grants.h"
+#include "policy/policy.h"
+#include "policy/sysrules.h"
+
+enum verdict_kind {
+	V_NEXT,                 /* not mine: ask the next feature; after the last, the call is refused with ENOSYS */
+	V_RETURN,               /* value is the result */
+	V_ERRNO,                /* value is a positive errno */
+	V_GIVE_FD,              /* value is a descriptor that the reply now owns; the caller gets a copy */
+	V_CONTINUE,             /* let the kernel run the call; legal only in rows with H_MAY_CONTINUE */
+};
+
+struct verdict {
+	enum verdict_kind kind;
+	int64_t value;
+};
+
+static inline struct verdict v_next(void)
+{
+	return (struct verdict){ .kind = V_NEXT };
+}
+
+static inline struct verdict v_errno(int code)   /* positive or negative errno */
+{
+	return (struct verdict){ .kind = V_ERRNO, .value = code < 0 ? -code : code };
+}
+
+static inline struct verdict v_result(int64_t rc) /* -errno becomes an error, anything else the result */
+{
+	return rc < 0 && rc >= -4095 ? v_errno((int)rc) : (struct verdict){ .kind = V_RETURN, .value = rc };
+}
+
+static inline struct verdict v_continue(void)
+{
+	return (struct verdict){ .kind = V_CONTINUE };
+}
+
+/* One refusal for the report. Strings are copied; path bytes are raw and are quoted when shown. */
+struct refusal {
+	const char *operation;  /* "read", "write", "execute", "metadata", "syscall", "fork", "connect" ... */
+	const char *target;     /* resolved path, address or call name; bytes of the child allowed */
+	const char *rule;       /* what decided: "no grant covers it", "--max-processes 4" */
+	const char *flag;       /* what would grant it: "-w /srv/data", or NULL when nothing does */
+	int errnum;             /* what the child saw */
+};
+
+struct call;
+
+/*
+ * The only way of a handler to touch the world; a fake in tests. Paths and descriptors are the caller's. Functions
+ * return -errno on failure.
+ */
+struct kernel_ops {
+	/* Pins the object that `path` names for the caller (its cwd, its descriptors; /proc/self and /dev/fd mean the
+	 * caller's) as an O_PATH descriptor. `dirfd` is the caller's number or AT_FDCWD; empty path with
+	 * AT_EMPTY_PATH in flags pins the descriptor itself; AT_SYMLINK_NOFOLLOW pins a final symlink. */
+	int (*pin)(const struct call *call, int dirfd, const char *path, int flags);
+	/* An own descriptor for the caller's descriptor: same open file description where pidfd_getfd is allowed,
+	 * else a fresh O_PATH one (then fd_is_writable is false). */
+	int (*pin_fd)(const struct call *call, int fd);
+	/* True when the caller has `fd` open for writing. */
+	bool (*fd_is_writable)(const struct call *call, int fd);
+	/* The path of a pinned object as the kernel names it now; -ENOENT for a deleted one, -EINVAL for one without
+	 * a path (pipe, socket, memfd). `out` has PATH_MAX bytes. */
+	int (*path_of)(const struct call *call, int pinned, char *out);
+	/* Copies to the caller's memory; all or -EFAULT. */
+	int (*copy_out)(const struct call *call, uint64_t to, const void *from, size_t len);
+	/* Processes and tasks (threads too) of the tree now, this caller's included. 0 or -errno. */
+	int (*count_tree)(const struct call *call, unsigned *processes, unsigned *tasks);
+	/* Puts a refusal into the report: de-duplicated and rate-limited. */
+	void (*refuse)(const struct call *call, const struct refusal *refusal);
+	/* chmod, chown, utimens, xattr on a pinned object, with the rights that the caller has. */
+	int (*chmod)(const struct call *call, int pinned, mode_t mode);
+	int (*chown)(const struct call *call, int pinned, uid_t uid, gid_t gid);
+	int (*utimens)(const struct call *call, int pinned, const struct timespec times[2]); /* NULL: now */
+	int (*setxattr)(const struct call *call, int pinned, const char *name, const void *value, size_t len, int flags);
+	int (*removexattr)(const struct call *call, int pinned, const char *name);
+	/* FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR on a pinned object. */
+	int (*fsflags)(const struct call *call, int pinned, unsigned long request, const void *arg);
+};
+
+/* A decoded argument. A pointer role that was NULL in the caller has is_null set. */
+struct call_arg {
+	enum role role;
+	bool is_null;
+	union {
+		int64_t num;            /* ROLE_INT, ROLE_LEN; also the raw value of ROLE_PTR and ROLE_OUT */
+		int fd;                 /* ROLE_FD, ROLE_DIRFD: the low 32 bits, as the kernel takes them */
+		const char *path;       /* ROLE_PATH, ROLE_NAME: bytes, NUL-terminated, owned by the call */
+		const struct timespec *times;   /* ROLE_TIMES, ROLE_TIMEVALS and ROLE_UTIMBUF come as two timespecs */
+		struct { const void *data; size_t len; } bytes;
+	};
+};
+
+struct call {                           /* one trapped system call; decoded once, then read-only */
+	uint64_t id;
+	int nr;                         /* of the native architecture */
+	const struct syscall_info *info;
+	pid_t tid;                      /* the calling task */
+	uint64_t raw[6];                /* register arguments, as they came */
+	struct call_arg arg[6];
+	const struct kernel_ops *kernel;
+	void *supervisor;               /* for kernel_ops only */
+};
+
+enum handler_flags {
+	H_BLOCKS = 1,           /* run on a worker */
+	H_MAY_CONTINUE = 2,     /* V_CONTINUE is allowed; the row's comment says what else enforces the rule */
+	H_NO_DECODE = 4,        /* only register arguments: no read of child memory */
+};
+
+struct handler {
+	const char *syscall;    /* a name in syscalls.tbl; "*" handles every refused call (one feature only) */
+	struct verdict (*on_call)(const struct call *call, void *state);
+	unsigned flags;
+	/* Optional: trap only when this test on an argument holds (see struct trap). */
+	bool conditional;
+	uint8_t test_arg;
+	uint8_t test_op;
+	uint32_t test_mask;
+	uint64_t test_value;
+};
+
+/* What a feature gets when a sandbox is assembled; all of it outlives the feature's state. */
+struct feature_env {
+	const struct policy *policy;
+	const struct grants *grants;    /* without descriptors */
+	const struct sysrules *rules;   /* NULL while the trapped set is asked for */
+	const char *program_name;       /* argv[0] */
+};
+
+struct feature {
+	const char *name;
+	bool (*wanted)(const struct policy *policy);    /* is it active under this policy? */
+	int (*start)(const struct feature_env *env, void **state, struct error *err);   /* may be NULL */
+	void (*stop)(void *state);                      /* may be NULL */
+	const struct handler *handlers;
+	size_t handler_count;
+};
+
+#define HANDLERS(table) .handlers = (table), .handler_count = sizeof(table) / sizeof((table)[0])
+
+#endif
