@@ -128,6 +128,17 @@ SANDLOCK_API int sandlock_policy_load_text(sandlock_policy *policy, const char *
 SANDLOCK_API int sandlock_profile_dir(char **out, sandlock_error **err);
 
 /*
+ * What is set: the index-th entry of a list, or, with index 0, a text or path as it is, and "true" for a flag that is on.
+ * NULL beyond the end, for what is not set, for unknown keys, and for numbers. The second names where the entry came
+ * from ("--fs-read", "web.toml:12", "preset base"). The policy owns both strings.
+ */
+SANDLOCK_API const char *sandlock_policy_get(const sandlock_policy *policy, const char *key, size_t index);
+SANDLOCK_API const char *sandlock_policy_origin(const sandlock_policy *policy, const char *key, size_t index);
+
+/* The name of a built-in preset, for the key "extends"; NULL when out of range. Constant. */
+SANDLOCK_API const char *sandlock_preset_name(size_t index);
+
+/*
  * Check the whole and make it immutable. Paths are resolved here: a path that was typed and does not exist is an error
  * that names it; a missing preset path is skipped. After this the policy may be shared by threads.
  */
