@@ -194,8 +194,7 @@ struct sandlock_fd_map {
 };
 
 enum sandlock_spawn_flags {
-	SANDLOCK_SPAWN_FOREGROUND = 1,  /* make the child's group the terminal's foreground group (fd 0 is a terminal) */
-	SANDLOCK_SPAWN_STOPPED = 2      /* start paused: sandlock_resume() lets it run */
+	SANDLOCK_SPAWN_FOREGROUND = 1   /* make the child's group the terminal's foreground group (fd 0 is a terminal) */
 };
 
 /* Start from SANDLOCK_SPAWN_ARGS. `size` says how much of the struct the caller knows; what a newer library has beyond

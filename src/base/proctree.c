@@ -1,0 +1,254 @@
+/* The processes below a process, by walking /proc with raw system calls and the caller's memory only. */
+#include "base/proctree.h"
+
+#include <errno.h>
+
+#include "base/sys.h"
+
+/* --- text without libc --- */
+
+static char *put_text(char *to, const char *text)
+{
+	while (*text)
+		*to++ = *text++;
+	*to = '\0';
+	return to;
+}
+
+static char *put_number(char *to, uint64_t n)
+{
+	char digits[20];
+	int len = 0;
+
+	do {
+		digits[len++] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	while (len)
+		*to++ = digits[--len];
+	*to = '\0';
+	return to;
+}
+
+static const char *skip_blanks(const char *p)
+{
+	while (*p == ' ' || *p == '\t')
+		p++;
+	return p;
+}
+
+static const char *take_number(const char *p, uint64_t *out)
+{
+	uint64_t n = 0;
+
+	p = skip_blanks(p);
+	if (*p == '-')
+		p++;
+	while (*p >= '0' && *p <= '9')
+		n = n * 10 + (uint64_t)(*p++ - '0');
+	*out = n;
+	return p;
+}
+
+/* Reads /proc/PID<tail> into buf (NUL-terminated). Bytes or -errno. */
+static ssize_t read_proc(pid_t pid, const char *tail, char *buf, size_t size)
+{
+	char path[64];
+
+	put_text(put_number(put_text(path, "/proc/"), (uint64_t)pid), tail);
+	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	size_t got = 0;
+	ssize_t n;
+	do {
+		n = sys_read(fd, buf + got, size - 1 - got);
+		if (n > 0)
+			got += (size_t)n;
+	} while ((n > 0 && got < size - 1) || n == -EINTR);
+	sys_close(fd);
+	buf[got] = '\0';
+	return n < 0 ? n : (ssize_t)got;
+}
+
+/* --- the walk --- */
+
+static bool is_known(const struct proctree *t, pid_t pid)
+{
+	for (size_t i = 0; i < t->len; i++)
+		if (t->pids[i] == pid)
+			return true;
+	return false;
+}
+
+static void add_pid(struct proctree *t, pid_t pid)
+{
+	if (is_known(t, pid))
+		return;
+	if (t->len == t->max)
+		t->full = true;
+	else
+		t->pids[t->len++] = pid;
+}
+
+/* Adds what /proc/PID/task/TID/children lists: numbers separated by blanks, possibly more than one buffer full. */
+static int add_children(struct proctree *t, pid_t pid, pid_t tid)
+{
+	char path[64];
+	char buf[512];
+	uint64_t n = 0;
+	bool digits = false;
+
+	put_text(put_number(put_text(put_number(put_text(path, "/proc/"), (uint64_t)pid), "/task/"), (uint64_t)tid),
+		 "/children");
+	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	for (;;) {
+		ssize_t got = sys_read(fd, buf, sizeof buf);
+		if (got == -EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		for (ssize_t i = 0; i < got; i++) {
+			if (buf[i] >= '0' && buf[i] <= '9') {
+				n = n * 10 + (uint64_t)(buf[i] - '0');
+				digits = true;
+			} else if (digits) {
+				add_pid(t, (pid_t)n);
+				n = 0;
+				digits = false;
+			}
+		}
+	}
+	if (digits)
+		add_pid(t, (pid_t)n);
+	sys_close(fd);
+	return 0;
+}
+
+struct dirent64 {
+	uint64_t ino;
+	int64_t off;
+	unsigned short reclen;
+	unsigned char type;
+	char name[];
+};
+
+/* Every task of a process; *tasks counts them. A process that is gone has none. */
+static int add_children_of(struct proctree *t, pid_t pid, size_t *tasks)
+{
+	char path[64];
+	char buf[1024] __attribute__((aligned(8)));
+
+	put_text(put_number(put_text(path, "/proc/"), (uint64_t)pid), "/task");
+	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	for (;;) {
+		long got = SYS(SYS_getdents64, fd, buf, sizeof buf);
+		if (got <= 0)
+			break;
+		for (long at = 0; at < got;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(buf + at);
+			uint64_t tid;
+
+			at += entry->reclen;
+			if (*take_number(entry->name, &tid) != '\0' || tid == 0)
+				continue;
+			*tasks += 1;
+			add_children(t, pid, (pid_t)tid);
+		}
+	}
+	sys_close(fd);
+	return 0;
+}
+
+#define PASSES_MAX 8
+
+int proctree_walk(struct proctree *t, pid_t root)
+{
+	t->len = 0;
+	t->full = false;
+	for (int pass = 0; pass < PASSES_MAX; pass++) {
+		size_t before = t->len;
+		size_t own = 0;
+
+		t->tasks = 0;
+		int rc = add_children_of(t, root, &own);
+		if (rc < 0)
+			return rc;
+		for (size_t i = 0; i < t->len; i++)
+			add_children_of(t, t->pids[i], &t->tasks);
+		if (t->len == before)
+			break;
+	}
+	return 0;
+}
+
+/* --- single files --- */
+
+int procstat_read(pid_t pid, struct procstat *out)
+{
+	char buf[1024];
+	ssize_t len = read_proc(pid, "/stat", buf, sizeof buf);
+
+	if (len < 0)
+		return (int)len;
+	/* The name is in parentheses and may hold anything, ')' too: the last one ends it. */
+	const char *open = buf;
+	const char *close = NULL;
+	for (const char *p = buf; *p; p++) {
+		if (*p == '(' && open == buf)
+			open = p;
+		if (*p == ')')
+			close = p;
+	}
+	if (open == buf || !close)
+		return -EIO;
+	size_t n = 0;
+	for (const char *p = open + 1; p < close && n < sizeof out->name - 1; p++)
+		out->name[n++] = *p;
+	out->name[n] = '\0';
+
+	uint64_t field[25] = { 0 };     /* fields 4 (ppid) to 24 (rss), counted from 1 as proc(5) does */
+	const char *p = skip_blanks(close + 1);
+	out->state = *p ? *p++ : '?';
+	for (int i = 4; i <= 24; i++)
+		p = take_number(p, &field[i]);
+	out->ppid = (pid_t)field[4];
+	out->cpu_ticks = field[14] + field[15];
+	out->child_ticks = field[16] + field[17];
+	out->threads = (uint32_t)field[20];
+	out->start = field[22];
+	out->rss_pages = field[24];
+	return 0;
+}
+
+int procmem_read(pid_t pid, uint64_t *rss_pages, uint64_t *shared_pages)
+{
+	char buf[128];
+	uint64_t size;
+	ssize_t len = read_proc(pid, "/statm", buf, sizeof buf);
+
+	if (len < 0)
+		return (int)len;
+	take_number(take_number(take_number(buf, &size), rss_pages), shared_pages);
+	return 0;
+}
+
+int64_t procmem_pss(pid_t pid)
+{
+	char buf[2048];
+	uint64_t kib;
+	ssize_t len = read_proc(pid, "/smaps_rollup", buf, sizeof buf);
+
+	if (len < 0)
+		return len;
+	for (const char *p = buf; *p; p++)
+		if (p[0] == '\n' && p[1] == 'P' && p[2] == 's' && p[3] == 's' && p[4] == ':') {
+			take_number(p + 5, &kib);
+			return (int64_t)(kib * 1024);
+		}
+	return -EIO;
+}

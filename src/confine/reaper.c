@@ -1,0 +1,245 @@
+/*
+ * The reaper: a task between host and child that shares the host's memory but is a process of its own. It is the
+ * sub-reaper of the tree, enforces what needs a clock, passes the listener to the host, and kills everything when the
+ * top process ends, when the host says so, and when the host is gone. Raw system calls only.
+ */
+#include "confine/reaper.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/prctl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+uint64_t reaper_now(void)
+{
+	struct timespec ts;
+
+	SYS(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 * MS + (uint64_t)ts.tv_nsec;
+}
+
+void reaper_end(struct reaper *r, enum end_cause cause)
+{
+	if (r->shared->cause == END_NONE)
+		r->shared->cause = cause;
+}
+
+static void __attribute__((noreturn)) leave(void)
+{
+	for (;;)
+		SYS(SYS_exit_group, 0);
+}
+
+/* --- start --- */
+
+/* Waits while the stage word is `stage`; the child or the kernel changes it. */
+static int wait_stage(struct shared *shared, int stage)
+{
+	int now;
+
+	while ((now = __atomic_load_n(&shared->stage, __ATOMIC_ACQUIRE)) == stage)
+		SYS(SYS_futex, &shared->stage, FUTEX_WAIT, stage, 0);
+	return now;
+}
+
+/* fd_send() without libc: one message, perhaps with a descriptor. */
+static long tell(int sock, int kind, int value, int fd)
+{
+	struct news news = { .kind = kind, .value = value };
+	struct iovec iov = { .iov_base = &news, .iov_len = sizeof news };
+	struct {
+		struct cmsghdr head;
+		int fd;
+	} __attribute__((aligned(8))) control = {
+		.head = { .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS },
+		.fd = fd,
+	};
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_LEN(sizeof fd);
+	}
+	long rc;
+	do {
+		rc = SYS(SYS_sendmsg, sock, &msg, MSG_NOSIGNAL);
+	} while (rc == -EINTR);
+	return rc;
+}
+
+/* Closes every descriptor but the four that we use: the table is a copy of the host's, so pipes would never end. */
+static void close_others(const struct reaper *r)
+{
+	int keep[] = { r->start->control, r->host, r->signals };
+	unsigned from = 0;
+
+	for (size_t i = 0; i < sizeof keep / sizeof keep[0]; i++)       /* three elements: sort by insertion */
+		for (size_t j = i; j > 0 && keep[j] < keep[j - 1]; j--) {
+			int swap = keep[j];
+
+			keep[j] = keep[j - 1];
+			keep[j - 1] = swap;
+		}
+	for (size_t i = 0; i < sizeof keep / sizeof keep[0]; i++) {
+		if (keep[i] < 0)
+			continue;
+		if ((unsigned)keep[i] > from && sys_close_range(from, (unsigned)keep[i] - 1) < 0)
+			for (unsigned fd = from; fd < (unsigned)keep[i]; fd++)
+				sys_close((int)fd);
+		from = (unsigned)keep[i] + 1;
+	}
+	if (sys_close_range(from, ~0U) < 0)
+		for (unsigned fd = from; fd < 65536; fd++)
+			sys_close((int)fd);
+}
+
+static void prepare(struct reaper *r, const struct reaper_start *start)
+{
+	const ksigset child = KSIG(SIGCHLD);
+	const struct {
+		void *handler;
+		unsigned long flags, restorer;
+		ksigset mask;
+	} by_default = { 0 };
+
+	r->start = start;
+	r->shared = start->shared;
+	r->host = start->host;
+	r->tree.pids = start->pids;
+	r->tree.max = start->pids_max;
+	r->self = (pid_t)SYS(SYS_getpid);
+	r->shared->reaper_pid = r->self;
+	/* A host that ignores SIGCHLD would make our children vanish unwaited. Every signal stays blocked. */
+	SYS(SYS_rt_sigaction, SIGCHLD, &by_default, 0, sizeof(ksigset));
+	int fd = (int)SYS(SYS_signalfd4, -1, &child, sizeof child, O_CLOEXEC | O_NONBLOCK);
+	/* The table is the child's too until it execs: keep out of the way of its descriptors. */
+	r->signals = (int)SYS(SYS_fcntl, fd, F_DUPFD_CLOEXEC, start->plan->fd_floor);
+	sys_close(fd);
+	sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	sys_prctl(PR_SET_NAME, (unsigned long)(uintptr_t)"sandlock-reaper", 0, 0, 0);
+}
+
+/* Makes the child and follows it until it has exec'd or died. */
+static void start_child(struct reaper *r)
+{
+	const struct reaper_start *start = r->start;
+	struct shared *shared = r->shared;
+
+	shared->stage = STAGE_SETTING_UP;
+	long pid = task_clone(CL_VM | CL_FILES | CL_CHILD_CLEARTID, SIGCHLD, start->child_stack,
+			      start->child_stack_size, &shared->stage, child_main, (void *)(uintptr_t)start);
+	if (pid < 0) {
+		shared->fault_step = -1;
+		shared->fault_errno = (int)-pid;
+		return;
+	}
+	r->top = (pid_t)pid;
+	shared->child_pid = (pid_t)pid;
+	/* A group of our own, so that a signal to the host's group does not reach us; after the clone, since the child
+	 * must be of the same session and make its own group by itself. */
+	SYS(SYS_setpgid, 0, 0);
+
+	if (wait_stage(shared, STAGE_SETTING_UP) == STAGE_LISTENER) {
+		long rc = tell(start->control, NEWS_LISTENER, (int)pid, shared->listener);
+		if (rc < 0) {                   /* nobody would answer the child's calls */
+			shared->fault_step = -1;
+			shared->fault_errno = (int)-rc;
+			sys_kill((pid_t)pid, SIGKILL);
+		}
+		wait_stage(shared, STAGE_LISTENER);
+	}
+}
+
+/* --- life --- */
+
+static void pause_tree(struct reaper *r, bool pause)
+{
+	r->paused = pause;
+	if (pause)
+		tree_stop(r);
+	else if (!r->throttled)
+		tree_continue(r);
+}
+
+static void take_order(struct reaper *r)
+{
+	struct order order;
+	long n = SYS(SYS_recvfrom, r->start->control, &order, sizeof order, MSG_DONTWAIT, 0, 0);
+
+	if (n == -EAGAIN || n == -EINTR)
+		return;
+	if (n != (long)sizeof order || order.kind == ORDER_KILL)        /* 0: every copy of the host's end is closed */
+		reaper_end(r, END_KILLED);
+	else if (order.kind == ORDER_SIGNAL && r->top)
+		sys_kill(-r->top, order.value);
+	else if (order.kind == ORDER_PAUSE || order.kind == ORDER_RESUME)
+		pause_tree(r, order.kind == ORDER_PAUSE);
+}
+
+static void wait_for_something(struct reaper *r, uint64_t now)
+{
+	uint64_t next = limits_next(r);
+	uint64_t rest = next > now ? next - now : 0;
+	const struct timespec timeout = {
+		.tv_sec = (time_t)(rest / (1000 * MS)), .tv_nsec = (long)(rest % (1000 * MS)),
+	};
+	struct pollfd polls[] = {
+		{ .fd = r->start->control, .events = POLLIN },
+		{ .fd = r->signals, .events = POLLIN },
+		{ .fd = r->host, .events = POLLIN },
+	};
+
+	long n = SYS(SYS_ppoll, polls, 3, next == UINT64_MAX ? 0 : &timeout, 0, 8);
+	if (n <= 0)
+		return;
+	if (polls[1].revents) {
+		char drain[128 * 4];
+
+		while (sys_read(r->signals, drain, sizeof drain) > 0)
+			;
+		reap(r);
+	}
+	if (polls[0].revents)
+		take_order(r);
+	if (polls[2].revents)
+		reaper_end(r, END_KILLED);
+}
+
+static void live(struct reaper *r)
+{
+	uint64_t now = reaper_now();
+
+	reap(r);
+	while (r->shared->cause == END_NONE) {
+		wait_for_something(r, now);
+		now = reaper_now();
+		if (now >= limits_next(r))
+			limits_tick(r, now);
+	}
+}
+
+void reaper_main(void *arg)
+{
+	struct reaper r = { 0 };
+
+	prepare(&r, arg);
+	struct shared *shared = r.shared;
+	shared->started_ns = reaper_now();
+	limits_start(&r, shared->started_ns);
+	start_child(&r);
+	if (shared->fault_errno) {
+		r.any_left = r.top != 0;
+		if (r.top)
+			tree_kill_all(&r);
+		tell(r.start->control, NEWS_FAULT, 0, -1);
+		leave();
+	}
+	tell(r.start->control, NEWS_ENTERED, r.top, -1);
+	close_others(&r);
+	live(&r);
+	tree_kill_all(&r);
+	shared->ended_ns = reaper_now();
+	leave();
+}
