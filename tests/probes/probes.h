@@ -21,6 +21,7 @@ struct probe_args {
 	const char *secret;     /* a directory outside the grants, made by probes_prepare() */
 	pid_t pid;              /* a process outside, of the same user, that may be signalled and written to */
 	int port;               /* 127.0.0.1:port and the abstract socket "sandlock-probe-PORT" are listened on outside */
+	pid_t starter;          /* the parent of the process that calls probe_run(), which sets it */
 	const struct probe_case *self;  /* set by probe_run() */
 };
 
@@ -70,12 +71,12 @@ const char *probes_changed(const char *secret);
 /* One attempt in a process of its own, so that a killing refusal is seen and nothing of it remains. */
 struct probe_outcome probe_run(const struct probe_case *probe, const struct probe_args *args);
 
-/* "escaped", "refused (EACCES)", "refused (killed by SIGSYS)", "not possible here" into buf. */
+/* "did it", "refused EACCES", "refused SIGSYS" or "unavailable" into buf. */
 void probe_describe(const struct probe_outcome *outcome, char *buf, size_t size);
 
 /*
  * The command line of the runner, shared with `sandlock selftest`, which starts itself inside: NAME --scratch D --secret
- * D --pid P --port N. Prints one line "NAME: did it|refused ERRNO|refused SIGNAL|unavailable". Exit status 0 did it,
+ * D --pid P --port N. Prints one line "NAME: did it", or what else probe_describe() says. Exit status 0 did it,
  * 1 refused, 77 unavailable, 2 usage.
  */
 int probe_main(int argc, char **argv);
