@@ -102,7 +102,7 @@ struct sys_rule {
 	struct sys_verdict otherwise;
 };
 
-#define SYSRULES_MAX 1024       /* numbers 0..1023; above is ENOSYS */
+#define SYSRULES_MAX 512        /* numbers 0..511; above is ENOSYS */
 
 struct sysrules {
 	enum arch arch;
