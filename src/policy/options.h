@@ -5,7 +5,9 @@
 #ifndef POLICY_OPTIONS_H
 #define POLICY_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "policy/policy.h"
 
@@ -48,6 +50,12 @@ struct option_row {
 	const char *help;               /* one line, lower case, no full stop */
 	const char *more;               /* a paragraph for the man page, or NULL */
 	const char *default_text;       /* for the docs, or NULL */
+	uint64_t min;                   /* of a number */
+	uint64_t max;                   /* of a number; 0: what the type can hold */
+	/* Judges one value of this row beyond its type. May leave err alone: the type's own sentence is used then. */
+	int (*check)(struct view value, const char *origin, struct error *err);
+	/* Hidden rows: the value in today's words ("443" of --net-connect is ":443"). NULL: as it is. */
+	void (*rewrite)(struct view value, struct str *out);
 };
 
 extern const struct option_row option_rows[];
@@ -56,6 +64,16 @@ extern const size_t option_count;
 const struct option_row *option_by_key(const char *key);
 const struct option_row *option_by_flag(const char *flag);
 const struct option_row *option_by_short(char flag);
+const struct option_row *option_by_flat(const char *flat_key);
+
+/* The row that a hidden row is an older spelling of; any other row is its own. */
+const struct option_row *option_canonical(const struct option_row *row);
+
+bool option_is_list(const struct option_row *row);
+const char *option_type_name(enum option_type type);    /* "flag", "count", ... */
+
+/* A flag, key or flat key of the larger design that this release does not have yet: refused as such, not as unknown. */
+bool option_is_planned(const char *name);
 
 /* The nearest known key or flag, for "did you mean"; NULL when none is near. */
 const char *option_nearest_key(const char *key);

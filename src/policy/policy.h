@@ -95,7 +95,7 @@ struct policy {
 	struct words extra_deny;
 	/* the sandbox itself */
 	struct words extends;           /* preset names, in order */
-	bool bare;                      /* the command line starts from "base" unless this is set */
+	bool bare;                      /* do not start from "base", as the command line does */
 	bool no_supervisor;
 	bool keep_caps;
 	bool explain;                   /* observe path calls for the report */
@@ -103,11 +103,25 @@ struct policy {
 	struct words allow_degraded;    /* as typed */
 	struct words disable;
 
+	/* what the presets in `extends` grant, joined by path; made by policy_freeze, read by presets.h's accessor */
+	struct preset_entry *preset_entries;
+	size_t preset_len;
+	size_t preset_cap;
+	struct words preset_paths;      /* owns the paths below ${HOME} */
+	bool own_proc;                  /* a preset asks for /proc/self of the first process */
+
 	/* bookkeeping */
 	char *home;                     /* what ${HOME} means in profile paths; NULL: unknown */
 	bool frozen;
 	uint64_t given[4];              /* bit i: option row i was set by somebody */
 };
+
+/* Words: fini accepts a zeroed list; push copies both strings. 0 or -ENOMEM. */
+void words_fini(struct words *w);
+int words_push(struct words *w, struct view text, const char *origin);
+
+/* The protection of that name, or PROTECT_MAX. */
+enum protection protection_by_name(struct view name);
 
 enum policy_format { POLICY_TOML, POLICY_JSON };
 

@@ -1,0 +1,241 @@
+/* The built-in presets as data. Every path costs a few system calls at each start: the lists are short on purpose. */
+#include "policy/presets.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "policy/grants.h"
+
+#define R ACCESS_READ
+#define RX (ACCESS_READ | ACCESS_EXEC)
+#define RW (ACCESS_READ | ACCESS_WRITE)
+
+#define FILES(rights, name) { .path = (name), .access = (rights) }
+#define DEVICE(rights, name, maj, min) \
+	{ .path = (name), .access = (rights), .device = true, .major = (maj), .minor = (min) }
+
+/*
+ * What a dynamically linked program, an interpreter and TLS need to start: world-readable files of the system. Of /etc
+ * only named files, never the folder: it has keys and passwords that root could read.
+ */
+static const struct preset_entry base_entries[] = {
+	FILES(RX, "/usr"),
+	FILES(RX, "/bin"),
+	FILES(RX, "/sbin"),
+	FILES(RX, "/lib"),
+	FILES(RX, "/lib32"),
+	FILES(RX, "/lib64"),
+	FILES(RX, "/libx32"),
+	/* the loader */
+	FILES(R, "/etc/ld.so.cache"),
+	FILES(R, "/etc/ld.so.preload"),
+	/* names */
+	FILES(R, "/etc/nsswitch.conf"),
+	FILES(R, "/etc/passwd"),
+	FILES(R, "/etc/group"),
+	FILES(R, "/etc/hosts"),
+	FILES(R, "/etc/host.conf"),
+	FILES(R, "/etc/gai.conf"),
+	FILES(R, "/etc/resolv.conf"),
+	FILES(R, "/etc/services"),
+	FILES(R, "/etc/protocols"),
+	/* time and language */
+	FILES(R, "/etc/localtime"),
+	FILES(R, "/etc/locale.alias"),
+	/* TLS: not /etc/ssl, whose folder "private" has keys */
+	FILES(R, "/etc/ssl/certs"),
+	FILES(R, "/etc/ssl/openssl.cnf"),
+	FILES(R, "/etc/pki/tls/certs"),
+	FILES(R, "/etc/pki/ca-trust"),
+	FILES(R, "/etc/ca-certificates"),
+	/* what interpreters and tools look at first */
+	FILES(RX, "/etc/alternatives"),
+	FILES(R, "/etc/mime.types"),
+	FILES(R, "/etc/inputrc"),
+	FILES(R, "/etc/terminfo"),
+	FILES(R, "/etc/os-release"),
+	FILES(R, "/etc/debian_version"),
+	/* devices */
+	DEVICE(RW, "/dev/null", 1, 3),
+	DEVICE(RW, "/dev/zero", 1, 5),
+	DEVICE(RW, "/dev/full", 1, 7),
+	DEVICE(R, "/dev/random", 1, 8),
+	DEVICE(R, "/dev/urandom", 1, 9),
+	DEVICE(RW, "/dev/tty", 5, 0),
+	/* the machine, as far as every user may see it */
+	FILES(R, "/proc/cpuinfo"),
+	FILES(R, "/proc/meminfo"),
+	FILES(R, "/proc/stat"),
+	FILES(R, "/proc/version"),
+	FILES(R, "/proc/loadavg"),
+	FILES(R, "/proc/uptime"),
+	FILES(R, "/proc/filesystems"),
+	FILES(R, "/proc/sys/kernel/osrelease"),
+	FILES(R, "/proc/sys/kernel/ostype"),
+	FILES(R, "/proc/sys/kernel/ngroups_max"),
+	FILES(R, "/proc/sys/kernel/cap_last_cap"),
+	FILES(R, "/proc/sys/kernel/pid_max"),
+	FILES(R, "/proc/sys/kernel/random"),
+	FILES(R, "/proc/sys/vm/overcommit_memory"),
+	FILES(R, "/sys/devices/system/cpu"),
+	FILES(R, "/sys/kernel/mm/transparent_hugepage"),
+};
+
+/* pip, venv and the user's own packages; nothing of the user's configuration, which can hold credentials. */
+static const struct preset_entry python_entries[] = {
+	FILES(R, "/etc/python3"),
+	FILES(R, "/etc/python3.11"),
+	FILES(R, "/etc/python3.12"),
+	FILES(R, "/etc/python3.13"),
+	FILES(R, "/etc/pip.conf"),
+	FILES(RX, "~/.local/lib"),
+	FILES(RW, "~/.cache/pip"),
+};
+
+static const struct preset_entry node_entries[] = {
+	FILES(R, "/etc/npmrc"),
+	FILES(RW, "~/.npm/_cacache"),
+	FILES(RW, "~/.npm/_logs"),
+	FILES(RW, "~/.cache/node-gyp"),
+	FILES(RW, "~/.cache/yarn"),
+	FILES(RW, "~/.local/share/pnpm"),
+};
+
+/* A C toolchain writes its intermediate files to /tmp unless TMPDIR says otherwise, so a build needs it. */
+static const struct preset_entry build_entries[] = {
+	FILES(RX | ACCESS_WRITE, "/tmp"),
+	FILES(R, "/etc/ld.so.conf"),
+	FILES(R, "/etc/ld.so.conf.d"),
+	FILES(R, "/etc/gitconfig"),
+	FILES(RX, "~/.cargo/bin"),
+	FILES(RX, "~/.rustup"),
+	FILES(RW, "~/.cargo/registry"),
+	FILES(RW, "~/.cargo/git"),
+	FILES(RW, "~/.cache/ccache"),
+	FILES(RX | ACCESS_WRITE, "~/.cache/go-build"),
+	FILES(RX | ACCESS_WRITE, "~/go/pkg"),
+};
+
+/* A coding agent: a shell, git and the language tools at once. Its workspace is the user's to grant. */
+static const struct preset_entry agent_entries[] = {
+	FILES(R, "/etc/profile"),
+	FILES(R, "/etc/profile.d"),
+	FILES(R, "/etc/bash.bashrc"),
+	FILES(R, "/etc/shells"),
+	FILES(R, "~/.gitconfig"),
+	FILES(R, "~/.config/git/config"),
+	FILES(R, "~/.config/git/ignore"),
+};
+
+#define ENTRIES(table) .entries = (table), .count = ARRAY_SIZE(table)
+
+const struct preset presets[] = {
+	{ .name = "base", .help = "what a program, an interpreter and TLS need of the system in order to start",
+	  ENTRIES(base_entries), .own_proc = true },
+	{ .name = "python", .help = "base, the user's own packages (read) and pip's cache (write)", .includes = "base",
+	  ENTRIES(python_entries) },
+	{ .name = "node", .help = "base and the caches of npm, yarn and pnpm (write)", .includes = "base",
+	  ENTRIES(node_entries) },
+	{ .name = "build", .help = "base, /tmp (write), and the tool chains and caches of C, Rust and Go",
+	  .includes = "base", ENTRIES(build_entries) },
+	{ .name = "agent", .help = "build, and what a shell and git read of their settings", .includes = "build",
+	  ENTRIES(agent_entries) },
+};
+const size_t preset_count = ARRAY_SIZE(presets);
+
+const struct preset *preset_by_name(struct view name)
+{
+	for (size_t i = 0; i < preset_count; i++)
+		if (view_is(name, presets[i].name))
+			return &presets[i];
+	return NULL;
+}
+
+int preset_check(struct view name, const char *origin, struct error *err)
+{
+	AUTO(str) struct str names = STR(256);
+
+	if (preset_by_name(name))
+		return 0;
+	for (size_t i = 0; i < preset_count; i++)
+		str_addf(&names, "%s%s", i ? ", " : "", presets[i].name);
+	return error_set(err, ERR_USAGE, -EINVAL, "%s: there is no preset '%.*s'; there are: %s", origin,
+			 VIEW_ARG(name), names.rc < 0 ? "" : names.buf);
+}
+
+/* The path as the system knows it, in *out, which points into the table or into p->preset_paths. *out is NULL for a
+ * path below a home directory that is not known. */
+static int absolute(struct policy *p, const char *path, const char **out)
+{
+	AUTO(str) struct str full = STR(8192);
+
+	*out = path[0] == '~' ? NULL : path;
+	if (*out || !p->home)
+		return 0;
+	str_addf(&full, "%s%s", p->home, path + 1);
+	if (full.rc < 0)
+		return full.rc;
+	int rc = words_push(&p->preset_paths, (struct view){ full.buf, full.len }, "");
+	if (rc == 0)
+		*out = p->preset_paths.at[p->preset_paths.len - 1].text;
+	return rc;
+}
+
+static bool joined(struct policy *p, const struct preset_entry *entry, const char *path)
+{
+	for (size_t i = 0; i < p->preset_len; i++)
+		if (strcmp(p->preset_entries[i].path, path) == 0) {
+			p->preset_entries[i].access |= entry->access;
+			return true;
+		}
+	return false;
+}
+
+static int add_entry(struct policy *p, const struct preset *preset, const struct preset_entry *entry)
+{
+	const char *path = NULL;
+	int rc = absolute(p, entry->path, &path);
+
+	if (rc < 0 || !path || joined(p, entry, path))
+		return rc;
+	struct preset_entry one = *entry;
+	one.path = path;
+	one.preset = preset->name;
+	return VEC_PUSH(p->preset_entries, p->preset_cap, p->preset_len, one);
+}
+
+static int add_preset(struct policy *p, const struct preset *preset)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < preset->count && rc == 0; i++)
+		rc = add_entry(p, preset, &preset->entries[i]);
+	p->own_proc |= preset->own_proc;
+	return rc;
+}
+
+/* Included presets come first, so that an entry is named after the most general one. */
+static int add_chain(struct policy *p, const struct preset *preset)
+{
+	const struct preset *chain[8];
+	size_t depth = 0;
+	int rc = 0;
+
+	for (; preset && depth < ARRAY_SIZE(chain); depth++) {
+		chain[depth] = preset;
+		preset = preset->includes ? preset_by_name(view_of(preset->includes)) : NULL;
+	}
+	while (depth && rc == 0)
+		rc = add_preset(p, chain[--depth]);
+	return rc;
+}
+
+int policy_expand_presets(struct policy *p)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < p->extends.len && rc == 0; i++)
+		rc = add_chain(p, preset_by_name(view_of(p->extends.at[i].text)));
+	return rc;
+}
