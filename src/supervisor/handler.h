@@ -85,8 +85,21 @@ struct kernel_ops {
 	int (*path_of)(const struct call *call, int pinned, char *out);
 	/* Copies to the caller's memory; all or -EFAULT. */
 	int (*copy_out)(const struct call *call, uint64_t to, const void *from, size_t len);
+	/* Copies from the caller's memory, once per datum: only for arguments whose shape depends on another argument
+	 * (ioctl, open_how), which no role can describe. All or -EFAULT. */
+	int (*copy_in)(const struct call *call, void *to, uint64_t from, size_t len);
 	/* Processes and tasks (threads too) of the tree now, this caller's included. 0 or -errno. */
 	int (*count_tree)(const struct call *call, unsigned *processes, unsigned *tasks);
+	/* How far a task got. *asleep: it sleeps interruptibly, is stopped or dead (S, T, t, Z or X of its stat line), so
+	 * it is not inside a fork. *cpu_ns: the time that this one thread has run (/proc/TID/task/TID/stat, not the line
+	 * of its process). 0, -ESRCH when there is no such task, or -errno. */
+	int (*task_progress)(const struct call *call, pid_t tid, bool *asleep, uint64_t *cpu_ns);
+	/* The local port of an IPv4 or IPv6 stream socket that pin_fd gave, 0 when it has none; -EAFNOSUPPORT for other
+	 * sockets, -ENOTSOCK, or -EBADF when the descriptor is not the caller's own one (pidfd_getfd is refused). */
+	int (*socket_port)(const struct call *call, int sock);
+	int (*listen)(const struct call *call, int sock, int backlog);
+	/* Undoes listen: shutdown of both directions. */
+	void (*unlisten)(const struct call *call, int sock);
 	/* Puts a refusal into the report: de-duplicated and rate-limited. */
 	void (*refuse)(const struct call *call, const struct refusal *refusal);
 	/* chmod, chown, utimens, xattr on a pinned object, with the rights that the caller has. */
