@@ -79,13 +79,12 @@ void str_addf(struct str *s, const char *fmt, ...)
 	s->len += (size_t)want;
 }
 
-/* Length of the valid UTF-8 sequence at p (1 to 4), or 0. Overlong forms, surrogates and above U+10FFFF are not valid.
- * *code is the character. */
-static size_t utf8(const unsigned char *p, size_t len, uint32_t *code)
+size_t str_utf8(const char *bytes, size_t len, uint32_t *code)
 {
 	static const struct { unsigned char mask, lead; uint32_t least; } forms[] = {
 		{ 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 },
 	};
+	const unsigned char *p = (const unsigned char *)bytes;
 
 	for (size_t n = 0; n < ARRAY_SIZE(forms) && n < len; n++) {
 		if ((p[0] & forms[n].mask) != forms[n].lead)
@@ -117,7 +116,7 @@ void str_add_quoted(struct str *s, const char *bytes, size_t len)
 
 	for (size_t i = 0; i < len;) {
 		uint32_t c = 0;
-		size_t n = utf8(p + i, len - i, &c);
+		size_t n = str_utf8(bytes + i, len - i, &c);
 
 		if (n && !is_control(c) && c != '\\') {
 			str_addn(s, bytes + i, n);
@@ -146,7 +145,7 @@ static void add_literal(struct str *s, const char *bytes, size_t len, enum diale
 	str_addc(s, '"');
 	for (size_t i = 0; i < len;) {
 		uint32_t c = 0;
-		size_t n = utf8(p + i, len - i, &c);
+		size_t n = str_utf8(bytes + i, len - i, &c);
 
 		if (!n && dialect == DIALECT_JSON)
 			str_addf(s, "\\udc%02x", p[i]);

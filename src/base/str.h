@@ -48,6 +48,10 @@ void str_add_json(struct str *s, const char *bytes, size_t len);
 /* Adds bytes as a TOML basic string with its quotes; invalid UTF-8 as \uDCNN is not TOML, so such bytes are \uFFFD. */
 void str_add_toml(struct str *s, const char *bytes, size_t len);
 
+/* Length of the valid UTF-8 sequence at `bytes` (1 to 4), or 0. Overlong forms, surrogates and what is above U+10FFFF are
+ * not valid. *code is the character. */
+size_t str_utf8(const char *bytes, size_t len, uint32_t *code);
+
 /* Gives the buffer away ("" when nothing was added); NULL if rc or memory says so. */
 char *str_take(struct str *s);
 
