@@ -81,8 +81,8 @@ static const struct probe_case cases[] = {
 
 	{ "S10", "prctl-dumpable", "PR_SET_DUMPABLE", CALL(SYS_prctl, 4, 1, 0, 0, 0), .flags = K },
 	{ "S10", "prctl-ptracer", "PR_SET_PTRACER", CALL(SYS_prctl, 0x59616d61, -1, 0, 0, 0), .flags = K },
-	{ "S10", "prctl-mm", "PR_SET_MM", CALL(SYS_prctl, 35, 99, 0, 0, 0), .flags = K | ROOT },
-	{ "S10", "prctl-securebits", "PR_SET_SECUREBITS", CALL(SYS_prctl, 28, 0x10000, 0, 0, 0), .flags = K | ROOT },
+	{ "S10", "prctl-mm", "PR_SET_MM", CALL(SYS_prctl, 35, 99, 0, 0, 1), .flags = K },
+	{ "S10", "prctl-securebits", "PR_SET_SECUREBITS", CALL(SYS_prctl, 28, 0, 0, 0, 0), .flags = K | ROOT },
 
 	{ "S12", "io-uring-setup", "io_uring_setup", CALL(NR_io_uring_setup, 1, BAD), .flags = K },
 	{ "S12", "io-uring-enter", "io_uring_enter", CALL(NR_io_uring_enter, -1, 0, 0, 0, 0, 0), .flags = K },
