@@ -9,4 +9,12 @@
 extern const struct feature *const feature_registry[];
 extern const size_t feature_count;
 
+extern const struct feature feature_refusals;
+extern const struct feature feature_process_limit;
+extern const struct feature feature_task_limit;
+extern const struct feature feature_hostname;
+extern const struct feature feature_listen;
+extern const struct feature feature_metadata;
+extern const struct feature feature_explain;
+
 #endif

@@ -18,6 +18,7 @@ struct report_entry {
 	pid_t pid;              /* of the first time */
 	int errnum;
 	uint64_t times;
+	uint64_t hash;          /* of what makes two refusals equal */
 };
 
 struct report {

@@ -1,0 +1,359 @@
+/*
+ * Looks on at path and address calls and predicts what Landlock will refuse, for the report. It never answers: each call
+ * continues and Landlock decides, on what it finds then. A program that races it can make the report wrong, no more.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "features/registry.h"
+#include "policy/hint.h"
+
+enum subject {
+	OPENS,                  /* an existing object, as the open flags say; or a new one in its parent */
+	EXECUTES,
+	WRITES,                 /* an existing object */
+	CREATES,                /* a name in a directory that has not got it yet */
+	REMOVES,                /* a name that is there */
+	REPLACES,               /* a name, there or not */
+};
+
+#define NONE (-1)
+#define CREAT_FLAGS (O_CREAT | O_WRONLY | O_TRUNC)
+
+/* One path argument of a call; a call with two has two rows. */
+struct sight {
+	const char *syscall;
+	int8_t dirfd;           /* argument numbers */
+	int8_t path;
+	int8_t flags;           /* OPENS: open flags, or NONE for CREAT_FLAGS; EXECUTES: AT_* */
+	enum subject subject;
+};
+
+/* clang-format off */
+static const struct sight sights[] = {
+	{ "open",       NONE, 0, 1,    OPENS    },
+	{ "creat",      NONE, 0, NONE, OPENS    },
+	{ "openat",     0,    1, 2,    OPENS    },
+	{ "openat2",    0,    1, 2,    OPENS    },
+	{ "execve",     NONE, 0, NONE, EXECUTES },
+	{ "execveat",   0,    1, 4,    EXECUTES },
+	{ "truncate",   NONE, 0, NONE, WRITES   },
+	{ "mkdir",      NONE, 0, NONE, CREATES  },
+	{ "mkdirat",    0,    1, NONE, CREATES  },
+	{ "mknod",      NONE, 0, NONE, CREATES  },
+	{ "mknodat",    0,    1, NONE, CREATES  },
+	{ "symlink",    NONE, 1, NONE, CREATES  },
+	{ "symlinkat",  1,    2, NONE, CREATES  },
+	{ "link",       NONE, 1, NONE, CREATES  },
+	{ "linkat",     2,    3, NONE, CREATES  },
+	{ "unlink",     NONE, 0, NONE, REMOVES  },
+	{ "rmdir",      NONE, 0, NONE, REMOVES  },
+	{ "unlinkat",   0,    1, NONE, REMOVES  },
+	{ "rename",     NONE, 0, NONE, REMOVES  },
+	{ "rename",     NONE, 1, NONE, REPLACES },
+	{ "renameat",   0,    1, NONE, REMOVES  },
+	{ "renameat",   2,    3, NONE, REPLACES },
+	{ "renameat2",  0,    1, NONE, REMOVES  },
+	{ "renameat2",  2,    3, NONE, REPLACES },
+};
+/* clang-format on */
+
+struct explain {
+	const struct policy *policy;
+	const struct grants *grants;
+};
+
+/* What is looked at: the call, who may what, and where the path starts. */
+struct look {
+	const struct call *call;
+	const struct explain *explain;
+	int dirfd;
+	const char *path;
+};
+
+static int explain_start(const struct feature_env *env, void **state, struct error *err)
+{
+	struct explain *e = mem_alloc(sizeof *e);
+
+	if (!e)
+		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for --explain");
+	e->policy = env->policy;
+	e->grants = env->grants;
+	*state = e;
+	return 0;
+}
+
+/* /proc/self of the first process is granted by its number, which is not known here: say nothing rather than wrong. */
+static bool is_own_proc(const struct grants *grants, const char *path)
+{
+	return grants->own_proc && strncmp(path, "/proc/", 6) == 0 && path[6] >= '0' && path[6] <= '9';
+}
+
+/* Records each right of `access` that the grants do not give on `grantee`; `target` is what the program asked for. */
+static void compare(const struct look *l, const char *grantee, const char *target, unsigned access)
+{
+	static const unsigned rights[] = { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
+	const struct grants *grants = l->explain->grants;
+
+	if (is_own_proc(grants, grantee))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(rights); i++) {
+		if (!(access & rights[i]) || grants_find(grants, grantee, rights[i]))
+			continue;
+		AUTO(str) struct str rule = STR(2 * PATH_MAX);
+		AUTO(str) struct str flag = STR(5 * PATH_MAX);
+		hint_add_rule(&rule, grants, grantee);
+		hint_add(&flag, hint_flag_of(rights[i]), grantee);
+		l->call->kernel->refuse(l->call, &(struct refusal){
+			.operation = hint_verb_of(rights[i]),
+			.target = target,
+			.rule = rule.rc == 0 ? rule.buf : "no grant covers it",
+			.flag = flag.rc == 0 ? flag.buf : NULL,
+			.errnum = EACCES,
+		});
+	}
+}
+
+/* Whether the path names something; its real path in `out` then. Objects without a path are nobody's matter. */
+static bool resolve(const struct look *l, int dirfd, const char *path, int flags, char *out)
+{
+	AUTO(fd) int pinned = l->call->kernel->pin(l->call, dirfd, path, flags);
+
+	return pinned >= 0 && l->call->kernel->path_of(l->call, pinned, out) == 0;
+}
+
+static bool exists(const struct look *l)
+{
+	AUTO(fd) int pinned = l->call->kernel->pin(l->call, l->dirfd, l->path, AT_SYMLINK_NOFOLLOW);
+
+	return pinned >= 0;
+}
+
+/* Cuts the last name off a copy of the path; false where it has none that could be made or removed. */
+static bool split(const char *path, char *parent, const char **name)
+{
+	size_t len = strnlen(path, PATH_MAX);
+
+	if (len == PATH_MAX)
+		return false;
+	memcpy(parent, path, len + 1);
+	while (len > 1 && parent[len - 1] == '/')
+		parent[--len] = '\0';
+	char *slash = memrchr(parent, '/', len);
+	*name = path + (slash ? slash + 1 - parent : 0);
+	const char *last = slash ? slash + 1 : parent;
+	if (!*last || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
+		return false;
+	if (!slash)
+		memcpy(parent, ".", 2);
+	else
+		slash[slash == parent ? 1 : 0] = '\0';
+	return true;
+}
+
+/* Making or removing a name needs write on the directory that holds it. */
+static void look_at_parent(const struct look *l)
+{
+	AUTO(str) struct str target = STR(2 * PATH_MAX);
+	char parent[PATH_MAX];
+	char real[PATH_MAX];
+	const char *name;
+
+	if (!split(l->path, parent, &name) || !resolve(l, l->dirfd, parent, 0, real))
+		return;
+	str_addf(&target, "%s/%.*s", strcmp(real, "/") == 0 ? "" : real, (int)strcspn(name, "/"), name);
+	compare(l, real, target.rc == 0 ? target.buf : real, ACCESS_WRITE);
+}
+
+static unsigned access_of_open(uint64_t flags)
+{
+	static const unsigned by_mode[] = { ACCESS_READ, ACCESS_WRITE, ACCESS_READ | ACCESS_WRITE, 0 };
+
+	if (flags & O_PATH)
+		return 0;
+	if ((flags & O_TMPFILE) == O_TMPFILE)
+		return ACCESS_WRITE;
+	return by_mode[flags & O_ACCMODE] | (flags & O_TRUNC ? ACCESS_WRITE : 0);
+}
+
+static void look_at_open(const struct look *l, uint64_t flags)
+{
+	char real[PATH_MAX];
+
+	if (resolve(l, l->dirfd, l->path, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0, real)) {
+		if (!(flags & O_CREAT && flags & O_EXCL))
+			compare(l, real, real, access_of_open(flags));
+	} else if (flags & O_CREAT && !exists(l)) {
+		look_at_parent(l);
+	}
+}
+
+static void look_at_object(const struct look *l, unsigned access, int flags)
+{
+	char real[PATH_MAX];
+
+	if (resolve(l, l->dirfd, l->path, flags, real))
+		compare(l, real, real, access);
+}
+
+static uint64_t open_flags(const struct call *call, const struct sight *s)
+{
+	uint64_t how = 0;
+
+	if (s->flags == NONE)
+		return CREAT_FLAGS;
+	if (strcmp(s->syscall, "openat2") != 0)
+		return call->raw[s->flags];
+	return call->kernel->copy_in(call, &how, call->raw[s->flags], sizeof how) < 0 ? O_PATH : how;
+}
+
+static void look_at(const struct look *l, const struct sight *s)
+{
+	switch (s->subject) {
+	case OPENS:
+		look_at_open(l, open_flags(l->call, s));
+		break;
+	case EXECUTES:
+		look_at_object(l, ACCESS_EXEC, s->flags == NONE ? 0 : (int)l->call->raw[s->flags]);
+		break;
+	case WRITES:
+		look_at_object(l, ACCESS_WRITE, 0);
+		break;
+	case CREATES:
+		if (!exists(l))         /* else it is EEXIST, whatever is granted */
+			look_at_parent(l);
+		break;
+	case REMOVES:
+		if (exists(l))
+			look_at_parent(l);
+		break;
+	case REPLACES:
+		look_at_parent(l);
+		break;
+	}
+}
+
+static struct verdict on_path(const struct call *call, void *state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(sights); i++) {
+		const struct sight *s = &sights[i];
+
+		if (strcmp(s->syscall, call->info->name) != 0 || call->arg[s->path].is_null)
+			continue;
+		const struct look l = {
+			.call = call,
+			.explain = state,
+			.dirfd = s->dirfd == NONE ? AT_FDCWD : call->arg[s->dirfd].fd,
+			.path = call->arg[s->path].path,
+		};
+		look_at(&l, s);
+	}
+	return v_continue();
+}
+
+/* --- ports --- */
+
+struct port_rule {
+	const char *operation;
+	const char *rule;
+	const char *flag;
+	const struct ports *allowed;
+};
+
+/* The port of an IP address, or -1. */
+static int port_of(const struct call_arg *address)
+{
+	struct sockaddr_in in;
+
+	if (address->is_null || address->bytes.len < sizeof in)
+		return -1;
+	memcpy(&in, address->bytes.data, sizeof in);
+	if (in.sin_family != AF_INET && in.sin_family != AF_INET6)
+		return -1;
+	return ntohs(in.sin_port);      /* at the same place in both families */
+}
+
+static struct verdict look_at_port(const struct call *call, const struct explain *e, const struct port_rule *r)
+{
+	int port = port_of(&call->arg[1]);
+
+	if (port < 0 || e->policy->strictness[PROTECT_NET_TCP] == DISABLED || r->allowed->any ||
+	    (r->allowed->bits[port / 64] >> (port % 64) & 1))
+		return v_continue();
+
+	AUTO(str) struct str target = STR(32);
+	AUTO(str) struct str flag = STR(64);
+	str_addf(&target, "TCP port %d", port);
+	str_addf(&flag, "%s%d", r->flag, port);
+	call->kernel->refuse(call, &(struct refusal){
+		.operation = r->operation,
+		.target = target.rc == 0 ? target.buf : "a TCP port",
+		.rule = r->rule,
+		.flag = flag.rc == 0 ? flag.buf : NULL,
+		.errnum = EACCES,
+	});
+	return v_continue();
+}
+
+static struct verdict on_connect(const struct call *call, void *state)
+{
+	const struct explain *e = state;
+
+	return look_at_port(call, e, &(struct port_rule){
+		"connect", "no --net-allow rule names this port", "--net-allow :", &e->policy->connect_ports,
+	});
+}
+
+static struct verdict on_bind(const struct call *call, void *state)
+{
+	const struct explain *e = state;
+
+	return look_at_port(call, e, &(struct port_rule){
+		"bind", "no --net-allow-bind rule names this port", "--net-allow-bind ", &e->policy->bind_ports,
+	});
+}
+
+static bool explain_wanted(const struct policy *p)
+{
+	return p->explain && !p->no_supervisor;
+}
+
+/* Why these may continue: nothing is decided here. Landlock, in the kernel, decides on what the call really touches. */
+#define LOOKS_ON (H_BLOCKS | H_MAY_CONTINUE)
+
+static const struct handler explain_handlers[] = {
+	{ "open", on_path, LOOKS_ON },
+	{ "creat", on_path, LOOKS_ON },
+	{ "openat", on_path, LOOKS_ON },
+	{ "openat2", on_path, LOOKS_ON },
+	{ "execve", on_path, LOOKS_ON },
+	{ "execveat", on_path, LOOKS_ON },
+	{ "truncate", on_path, LOOKS_ON },
+	{ "mkdir", on_path, LOOKS_ON },
+	{ "mkdirat", on_path, LOOKS_ON },
+	{ "mknod", on_path, LOOKS_ON },
+	{ "mknodat", on_path, LOOKS_ON },
+	{ "symlink", on_path, LOOKS_ON },
+	{ "symlinkat", on_path, LOOKS_ON },
+	{ "link", on_path, LOOKS_ON },
+	{ "linkat", on_path, LOOKS_ON },
+	{ "unlink", on_path, LOOKS_ON },
+	{ "rmdir", on_path, LOOKS_ON },
+	{ "unlinkat", on_path, LOOKS_ON },
+	{ "rename", on_path, LOOKS_ON },
+	{ "renameat", on_path, LOOKS_ON },
+	{ "renameat2", on_path, LOOKS_ON },
+	{ "connect", on_connect, LOOKS_ON },
+	{ "bind", on_bind, LOOKS_ON },
+};
+
+const struct feature feature_explain = {
+	.name = "explain", .wanted = explain_wanted, .start = explain_start, .stop = mem_free,
+	HANDLERS(explain_handlers),
+};

@@ -1,0 +1,99 @@
+/*
+ * listen(2) takes a free port for a TCP socket that was never bound, and Landlock does not see that: so where the policy
+ * does not allow every port to be bound, a socket may listen only on a port that it could have been bound to.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "features/registry.h"
+
+struct listen_rules {
+	const struct ports *allowed;
+};
+
+static int listen_start(const struct feature_env *env, void **state, struct error *err)
+{
+	struct listen_rules *rules = mem_alloc(sizeof *rules);
+
+	if (!rules)
+		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the listen check");
+	rules->allowed = &env->policy->bind_ports;
+	*state = rules;
+	return 0;
+}
+
+/* Port 0 in the set means any free port, which is what an unbound socket gets. */
+static bool may_listen_on(const struct listen_rules *rules, int port)
+{
+	const uint64_t *bits = rules->allowed->bits;
+
+	return rules->allowed->any || (bits[0] & 1) || (bits[port / 64] >> (port % 64) & 1);
+}
+
+static struct verdict refuse(const struct call *call, const char *rule, int port)
+{
+	char target[32] = "a free port";
+
+	if (port > 0)
+		snprintf(target, sizeof target, "port %d", port);
+	call->kernel->refuse(call, &(struct refusal){
+		.operation = "listen",
+		.target = target,
+		.rule = rule,
+		.flag = "--net-allow-bind '*'",
+		.errnum = EACCES,
+	});
+	return v_errno(EACCES);
+}
+
+/*
+ * The call is made here, on the open socket itself: the child can neither swap the descriptor nor change the backlog
+ * after the check. It can still take the port away in between (a connected socket that is disconnected loses it), and
+ * the kernel goes on naming a port that a failed connect has given back. So the port is judged again once the socket
+ * listens, when the answer is the real one, and listening on a wrong one ends at once.
+ */
+static struct verdict on_listen(const struct call *call, void *state)
+{
+	const struct listen_rules *rules = state;
+	const char *rule = "no --net-allow-bind rule names the port that it would take";
+	int backlog = (int)call->raw[1];
+
+	AUTO(fd) int sock = call->kernel->pin_fd(call, (int)call->raw[0]);
+	if (sock < 0)
+		return v_errno(sock);
+
+	int port = call->kernel->socket_port(call, sock);
+	if (port == -EAFNOSUPPORT)
+		return v_result(call->kernel->listen(call, sock, backlog));
+	if (port == -EBADF)
+		return refuse(call, "the socket cannot be judged: pidfd_getfd is refused to sandlock here", 0);
+	if (port < 0)
+		return v_errno(port);
+	if (!may_listen_on(rules, port))
+		return refuse(call, rule, port);
+
+	int rc = call->kernel->listen(call, sock, backlog);
+	if (rc < 0)
+		return v_errno(rc);
+	port = call->kernel->socket_port(call, sock);
+	if (port >= 0 && may_listen_on(rules, port))
+		return v_result(0);
+	call->kernel->unlisten(call, sock);
+	return refuse(call, rule, port);
+}
+
+static bool listen_wanted(const struct policy *p)
+{
+	return !p->no_supervisor && !p->bind_ports.any;
+}
+
+static const struct handler listen_handlers[] = {
+	{ "listen", on_listen, H_BLOCKS | H_NO_DECODE },
+};
+
+const struct feature feature_listen = {
+	.name = "listen", .wanted = listen_wanted, .start = listen_start, .stop = mem_free,
+	HANDLERS(listen_handlers),
+};

@@ -1,0 +1,23 @@
+/* The ordered list of features: the first verdict that is not V_NEXT answers the call. */
+#include "features/registry.h"
+
+#include "base/mem.h"
+
+const struct feature *const feature_registry[] = {
+	/*
+	 * Before all others: what the rules refuse reaches the supervisor only to be reported, also when another feature
+	 * traps other arguments of the same call (clone with a new namespace under a process limit, a chmod that the
+	 * user denied). Nobody may let such a call continue or perform it. It passes on everything else.
+	 */
+	&feature_refusals,
+	/* Each of these has calls of its own. */
+	&feature_process_limit,
+	&feature_task_limit,
+	&feature_hostname,
+	&feature_listen,
+	&feature_metadata,
+	/* Only looks on and then lets Landlock decide: after everybody who really answers. */
+	&feature_explain,
+};
+
+const size_t feature_count = ARRAY_SIZE(feature_registry);
