@@ -348,8 +348,8 @@ bool option_is_list(const struct option_row *row)
 	       row->type == OPT_PORTS || row->type == OPT_ENV;
 }
 
-/* Near enough to be what was meant: two edits, or one in a short word. */
-static const char *nearer(const char *word, const char *candidate, const char *best, size_t *distance)
+/* Near enough to be what was meant: two edits, fewer in a short word, more in a long one. */
+const char *option_nearer(const char *word, const char *candidate, const char *best, size_t *distance)
 {
 	size_t d = candidate ? str_distance(word, candidate) : SIZE_MAX;
 
@@ -366,7 +366,7 @@ const char *option_nearest_key(const char *key)
 
 	for (size_t i = 0; i < option_count; i++)
 		if (!(option_rows[i].flags & OPTION_HIDDEN))
-			best = nearer(key, option_rows[i].key, best, &distance);
+			best = option_nearer(key, option_rows[i].key, best, &distance);
 	return best;
 }
 
@@ -377,6 +377,16 @@ const char *option_nearest_flag(const char *flag)
 
 	for (size_t i = 0; i < option_count; i++)
 		if (!(option_rows[i].flags & OPTION_HIDDEN))
-			best = nearer(flag, option_rows[i].flag, best, &distance);
+			best = option_nearer(flag, option_rows[i].flag, best, &distance);
+	return best;
+}
+
+const char *option_nearest_flat(const char *flat_key)
+{
+	const char *best = NULL;
+	size_t distance = SIZE_MAX;
+
+	for (size_t i = 0; i < option_count; i++)
+		best = option_nearer(flat_key, option_rows[i].flat_key, best, &distance);
 	return best;
 }

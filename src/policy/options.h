@@ -78,5 +78,9 @@ bool option_is_planned(const char *name);
 /* The nearest known key or flag, for "did you mean"; NULL when none is near. */
 const char *option_nearest_key(const char *key);
 const char *option_nearest_flag(const char *flag);
+const char *option_nearest_flat(const char *flat_key);
+
+/* One step of such a search: `candidate` (may be NULL) if it is near `word` and nearer than *distance, else `best`. */
+const char *option_nearer(const char *word, const char *candidate, const char *best, size_t *distance);
 
 #endif

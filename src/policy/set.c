@@ -134,6 +134,23 @@ static int put_list(const struct setting *s, struct words *fresh)
 	return rc < 0 ? refuse(s, s->value, rc) : 0;
 }
 
+/* Drops the words before `keep` that set the same variable: the last one wins, and a profile can hold only one. */
+static void drop_same_variable(struct words *w, size_t keep)
+{
+	size_t name = strcspn(w->at[keep].text, "=") + 1;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < w->len; i++) {
+		if (i >= keep || strncmp(w->at[i].text, w->at[keep].text, name) != 0) {
+			w->at[kept++] = w->at[i];
+			continue;
+		}
+		mem_free(w->at[i].text);
+		mem_free(w->at[i].origin);
+	}
+	w->len = kept;
+}
+
 static int put_word(const struct setting *s)
 {
 	struct words fresh = { 0 };
@@ -146,6 +163,16 @@ static int put_word(const struct setting *s)
 		return refuse(s, s->value, -ENOMEM);
 	}
 	return put_list(s, &fresh);
+}
+
+static int put_env(const struct setting *s)
+{
+	struct words *list = field(s);
+	int rc = put_word(s);
+
+	if (rc == 0)
+		drop_same_variable(list, list->len - 1);
+	return rc;
 }
 
 static int put_numbers(const struct setting *s)
@@ -204,7 +231,7 @@ static const struct type types[OPT_TYPE_MAX] = {
 	[OPT_PATHS] = { "a path of 1 to 4095 bytes", put_word, NULL, value_path },
 	[OPT_NUMBERS] = { "a list of numbers from 0 to 1023, such as 0,2 or 0-3", put_numbers, NULL, check_number },
 	[OPT_PORTS] = { "a list of ports", put_ports, NULL, value_text },
-	[OPT_ENV] = { "a variable; write NAME=VALUE", put_word, NULL, value_env },
+	[OPT_ENV] = { "a variable; write NAME=VALUE", put_env, NULL, value_env },
 	[OPT_USER] = { "a user; write UID:GID, two numbers", put_user, NULL, NULL },
 	[OPT_ID] = { "a user or group number", put_id, NULL, NULL },
 };
