@@ -1,0 +1,124 @@
+"""The public header and library from C99 and C++, and the three examples."""
+import os
+import subprocess
+
+import pytest
+
+import box
+
+INCLUDE = os.path.join(box.ROOT, "include")
+LIBRARY = os.path.join(box.BUILD, "src")
+C99 = ["gcc", "-std=c99", "-pedantic-errors", "-Wall", "-Wextra", "-Werror", "-D_POSIX_C_SOURCE=200809L"]
+EXAMPLES = ["run_python", "capture", "many"]
+
+
+def build(source, out, *compiler):
+    subprocess.run([*compiler, f"-I{INCLUDE}", source, "-o", out, f"-L{LIBRARY}", f"-Wl,-rpath,{LIBRARY}", "-lsandlock",
+                    "-pthread"], check=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("examples")
+    return {name: build(os.path.join(box.ROOT, "examples", name + ".c"), folder / name, *C99) for name in EXAMPLES}
+
+
+def run(program, *arguments):
+    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("compiler", [["gcc", "-std=c99"], ["gcc", "-std=c17"], ["g++", "-x", "c++", "-std=c++98"],
+                                      ["g++", "-x", "c++", "-std=c++20"], ["clang-14", "-std=c99"]], ids=" ".join)
+def test_the_header_alone_compiles(compiler, tmp_path):
+    source = tmp_path / "alone.c"
+    source.write_text("#include <sandlock/sandlock.h>\nint main(void);\nint main(void) { return 0; }\n")
+    extra = ["-Wno-long-long"] if "c++98" in compiler[-1] else []
+    subprocess.run([*compiler, "-pedantic-errors", "-Wall", "-Wextra", "-Werror", *extra, f"-I{INCLUDE}", "-c", source, "-o",
+                    tmp_path / "alone.o"], check=True)
+
+
+def test_a_cpp_program_links_and_runs(tmp_path):
+    source = tmp_path / "p.cc"
+    source.write_text('#include <sandlock/sandlock.h>\n#include <cstdio>\nint main() {\n'
+                      ' sandlock_policy *p = sandlock_policy_new(); sandlock_error *e = nullptr;\n'
+                      ' if (sandlock_policy_set(p, "no.such.key", "1", &e) != -2) return 1;\n'
+                      ' std::puts(sandlock_error_message(e)); sandlock_error_free(e); sandlock_policy_free(p);\n'
+                      ' struct sandlock_spawn_args args = SANDLOCK_SPAWN_ARGS; return args.size == sizeof args ? 0 : 2; }\n')
+    assert "no.such.key" in box.check(run(build(source, tmp_path / "p", "g++", "-std=c++17", "-Wall", "-Werror"))).stdout
+
+
+def test_the_python_example_shows_output_and_the_end(examples):
+    done = box.check(run(examples["run_python"], "print(6 * 7)"))
+    assert done.stdout.startswith("42\n") and "exit status 0" in done.stdout
+
+
+def test_the_python_example_refuses_and_times_out(examples, outside):
+    done = box.check(run(examples["run_python"], f"print(open('{outside}/secret.txt').read())"))
+    assert "the secret" not in done.stdout and "exit status 1" in done.stdout
+    done = box.check(run(examples["run_python"], "import time; time.sleep(100)"))
+    assert "exit status 124" in done.stdout
+
+
+def test_the_capture_example_keeps_both_streams_and_names_refusals(examples, outside):
+    script = f"read line; echo \"got $line\"; echo oops >&2; cat {outside}/secret.txt; exit 3"
+    done = box.check(run(examples["capture"], "/bin/sh", "-c", script), 3)
+    assert "got a line for the program" in done.stdout and "oops" in done.stdout
+    assert f"{outside}/secret.txt" in done.stdout and "granted by" in done.stdout
+
+
+def test_the_example_with_many_sandboxes(examples):
+    assert box.check(run(examples["many"])).stdout == "20 of 20 runs as expected\n"
+
+
+def test_the_library_exports_nothing_but_its_own():
+    listing = subprocess.run(["nm", "-D", "--defined-only", os.path.join(LIBRARY, "libsandlock.so")], check=True,
+                             capture_output=True, text=True).stdout
+    names = {line.split()[-1].split("@")[0] for line in listing.splitlines()}
+    assert names and all(name.startswith(("sandlock_", "SANDLOCK_")) for name in names), names
+
+
+def test_every_function_of_the_header_is_exported():
+    import re
+    with open(os.path.join(INCLUDE, "sandlock/sandlock.h")) as f:
+        declared = set(re.findall(r"SANDLOCK_API[^;(]*?\b(sandlock_\w+)\(", f.read()))
+    listing = subprocess.run(["nm", "-D", "--defined-only", os.path.join(LIBRARY, "libsandlock.so")], check=True,
+                             capture_output=True, text=True).stdout
+    assert declared - set(re.findall(r"\b(sandlock_\w+)", listing)) == set()
+
+
+def test_a_host_with_a_sigchld_handler_hears_nothing(tmp_path):
+    source = tmp_path / "quiet.c"
+    source.write_text("""
+#include <sandlock/sandlock.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+static volatile sig_atomic_t heard;
+static void hear(int sig) { (void)sig; heard++; }
+int main(void)
+{
+	static const char *const argv[] = { "/bin/true", NULL };
+	sandlock_policy *p = sandlock_policy_new();
+	struct sandlock_spawn_args args = SANDLOCK_SPAWN_ARGS;
+	sandlock_sandbox *box = NULL;
+	struct sigaction action;
+	memset(&action, 0, sizeof action);
+	action.sa_handler = hear;
+	sigaction(SIGCHLD, &action, NULL);
+	sandlock_policy_set(p, "extends", "base", NULL);
+	sandlock_policy_freeze(p, NULL);
+	args.argv = argv;
+	if (sandlock_spawn(p, &args, &box, NULL) < 0)
+		return 1;
+	if (waitpid(-1, NULL, WNOHANG) > 0)
+		return 2;
+	sandlock_wait(box, -1, NULL);
+	printf("%d %d\\n", (int)heard, sandlock_exit_status(box));
+	sandlock_free(box);
+	sandlock_policy_free(p);
+	return 0;
+}
+""")
+    assert box.check(run(build(source, tmp_path / "quiet", *C99))).stdout == "0 0\n"
