@@ -16,7 +16,7 @@ STATIC_SETUP = $(shell command -v musl-gcc >/dev/null && echo --native-file tool
 
 all: deps ## the library and the command
 	@test -f $(BUILD)/build.ninja || meson setup --prefix=$(PREFIX) $(CONFIGURE) $(BUILD) . >/dev/null
-	@test -f $(MUSL)/build.ninja || meson setup -Ddefault_library=static $(STATIC_SETUP) $(MUSL) . >/dev/null
+	@test -f $(MUSL)/build.ninja || meson setup -Ddefault_library=static $(STATIC_SETUP) $(CONFIGURE) $(MUSL) . >/dev/null
 	@ninja -C $(BUILD) --quiet
 	@ninja -C $(MUSL) --quiet src/sandlock
 
