@@ -9,8 +9,8 @@
 
 #define TICK_NS (1000 * MS / 100)       /* USER_HZ is 100 on every architecture that Linux still has */
 #define PAGE_BYTES 4096ULL
-#define MEMORY_LAZY (25 * MS)           /* far below the limit */
-#define MEMORY_KEEN (5 * MS)            /* above half of it */
+#define MEMORY_LAZY (10 * MS)           /* far below the limit */
+#define MEMORY_KEEN (4 * MS)            /* above half of it */
 #define CPU_TICK (10 * MS)
 #define CPU_BURST (50 * MS)             /* of wall time: how far unused share is saved up, and owed share stops us */
 

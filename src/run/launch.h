@@ -1,0 +1,29 @@
+/* From a policy and a launch to the child's plan: environment, descriptors, limits, ids. It owns what the plan lends. */
+#ifndef RUN_LAUNCH_H
+#define RUN_LAUNCH_H
+
+#include "run/resolve.h"
+#include "run/sandbox.h"
+
+#define LAUNCH_FDS 64
+
+struct launch_plan {
+	struct child_plan plan;
+	struct reaper_orders orders;
+	struct program program;
+	char **envp;                    /* the array; strings are lent by host and policy, or in `made` */
+	size_t env_len;
+	size_t env_cap;
+	char *made[4];                  /* strings that are ours */
+	struct plan_fd fds[LAUNCH_FDS];
+	int child_ends[3];              /* descriptors that the child gets and we close; -1 */
+	int our_ends[3];
+	int ruleset;
+	bool ruleset_is_ours;
+};
+
+/* Fills lp; on failure the caller still calls launch_fini. */
+int launch_prepare(struct launch_plan *lp, struct prepared *prepared, const struct launch *launch, struct error *err);
+void launch_fini(struct launch_plan *lp);
+
+#endif

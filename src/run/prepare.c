@@ -1,0 +1,139 @@
+/* A frozen policy made ready to start programs: grants pinned, rules and filter built, ruleset cached. */
+#include "run/prepare.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "features/registry.h"
+#include "run/resolve.h"
+
+static int build_filter(struct prepared *p, struct error *err)
+{
+	AUTO(free) struct trap *traps = NULL;
+	size_t count = 0;
+	int rc = 0;
+
+	p->supervised = !p->policy->no_supervisor;
+	if (p->supervised) {
+		rc = dispatch_init(&p->dispatch, feature_registry, feature_count, p->policy);
+		if (rc == 0)
+			rc = dispatch_traps(&p->dispatch, &traps, &count);
+	}
+	if (rc < 0)
+		return error_set(err, rc == -ENOMEM ? ERR_MEMORY : ERR_START, rc,
+				 "cannot arrange the supervisor's handlers: %s", error_text(rc));
+	rc = sysrules_build(p->policy, ARCH_NATIVE, traps, count, &p->rules, err);
+	return rc < 0 ? rc : filter_build(p->rules, &p->filter, err);
+}
+
+static int prepare(struct prepared *p, struct error *err)
+{
+	int rc = p->policy->frozen ? 0 : policy_freeze(p->policy, err);
+
+	if (rc == 0)
+		rc = landlock_plan(p->policy, landlock_abi(), &p->landlock, err);
+	if (rc == 0)
+		rc = resolve_grants(p->policy, &p->grants, err);
+	if (rc == 0)
+		rc = build_filter(p, err);
+	return rc;
+}
+
+int prepare_take(struct policy *policy, struct prepared **out, struct error *err)
+{
+	struct prepared *p = mem_alloc(sizeof *p);
+
+	if (!p) {
+		policy_free(policy);
+		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the policy");
+	}
+	atomic_init(&p->users, 1);
+	p->policy = policy;
+	p->ruleset = -1;
+	pthread_mutex_init(&p->lock, NULL);
+	int rc = prepare(p, err);
+	if (rc < 0) {
+		prepared_unref(p);
+		return rc;
+	}
+	*out = p;
+	return 0;
+}
+
+struct prepared *prepared_ref(struct prepared *p)
+{
+	atomic_fetch_add_explicit(&p->users, 1, memory_order_relaxed);
+	return p;
+}
+
+void prepared_unref(struct prepared *p)
+{
+	if (!p || atomic_fetch_sub_explicit(&p->users, 1, memory_order_acq_rel) > 1)
+		return;
+	fd_close(&p->ruleset);
+	filter_fini(&p->filter);
+	sysrules_free(p->rules);
+	grants_fini(&p->grants);
+	policy_free(p->policy);
+	pthread_mutex_destroy(&p->lock);
+	mem_free(p);
+}
+
+/* A list that lends from two others: for one call, nothing in it is freed. */
+static int lend_both(const struct grants *a, const struct grants *b, struct grants *out)
+{
+	out->at = mem_array(a->len + b->len, sizeof *out->at);
+	if (!out->at)
+		return -ENOMEM;
+	if (a->len)
+		memcpy(out->at, a->at, a->len * sizeof *out->at);
+	if (b->len)
+		memcpy(out->at + a->len, b->at, b->len * sizeof *out->at);
+	out->len = a->len + b->len;
+	out->own_proc = a->own_proc || b->own_proc;
+	return 0;
+}
+
+int prepared_ruleset(struct prepared *p, const struct grants *extra, int *fd, bool *own, struct error *err)
+{
+	struct grants both = { 0 };
+	int rc = 0;
+
+	/* The child adds its own /proc entry to the ruleset, so such a ruleset serves one child only. */
+	*own = extra->len > 0 || p->grants.own_proc;
+	if (*own) {
+		rc = lend_both(&p->grants, extra, &both);
+		if (rc < 0)
+			return error_set(err, ERR_MEMORY, rc, "not enough memory for the grants");
+		rc = landlock_build(p->policy, &p->landlock, &both, fd, err);
+		mem_free(both.at);
+		return rc;
+	}
+	pthread_mutex_lock(&p->lock);
+	if (p->ruleset < 0)
+		rc = landlock_build(p->policy, &p->landlock, &p->grants, &p->ruleset, err);
+	*fd = p->ruleset;
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+int grants_joined(const struct grants *a, const struct grants *b, struct grants *out)
+{
+	const struct grants *const lists[] = { a, b };
+	struct grants joined = { .own_proc = a->own_proc || b->own_proc };
+
+	for (size_t l = 0; l < ARRAY_SIZE(lists); l++)
+		for (size_t i = 0; i < lists[l]->len; i++) {
+			const struct grant *g = &lists[l]->at[i];
+			int rc = grants_add_take(&joined, g->path, -1, g->is_dir, g->access, g->origin, g->typed);
+			if (rc < 0) {
+				grants_fini(&joined);
+				return rc;
+			}
+		}
+	*out = joined;
+	return 0;
+}

@@ -1,0 +1,41 @@
+/* A frozen policy made ready to start programs: grants pinned, rules and filter built, ruleset cached. Shared. */
+#ifndef RUN_PREPARE_H
+#define RUN_PREPARE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/err.h"
+#include "confine/filter.h"
+#include "confine/landlock.h"
+#include "policy/grants.h"
+#include "policy/policy.h"
+#include "policy/sysrules.h"
+#include "supervisor/dispatch.h"
+
+/* Immutable but for the count, the lock and what the lock guards; any thread may use it. */
+struct prepared {
+	atomic_int users;
+	struct policy *policy;          /* owned, frozen */
+	struct grants grants;           /* descriptors stay open: later rulesets need them */
+	struct landlock_plan landlock;
+	struct dispatch dispatch;       /* the active features, without state: a sandbox copies it */
+	struct sysrules *rules;
+	struct filter filter;
+	bool supervised;
+	pthread_mutex_t lock;
+	int ruleset;                    /* of the grants alone, built when first needed; -1 until then */
+};
+
+/* Freezes the policy and prepares it; owns the policy from here on, failure included. *out has one user. */
+int prepare_take(struct policy *policy, struct prepared **out, struct error *err);
+struct prepared *prepared_ref(struct prepared *p);
+void prepared_unref(struct prepared *p);
+
+/* The Landlock ruleset for the grants and `extra`: *own tells whether the caller must close it. */
+int prepared_ruleset(struct prepared *p, const struct grants *extra, int *fd, bool *own, struct error *err);
+
+/* Both lists as one, without descriptors. 0 or -ENOMEM. */
+int grants_joined(const struct grants *a, const struct grants *b, struct grants *out);
+
+#endif

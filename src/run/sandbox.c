@@ -1,0 +1,319 @@
+/* The life of one sandbox: assembled from a prepared policy and a launch, started, watched, ended, read. */
+#include "run/sandbox.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "run/launch.h"
+
+/* --- start --- */
+
+static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, const struct launch *launch,
+			   struct error *err)
+{
+	struct prepared *prepared = box->prepared;
+	const struct policy *p = prepared->policy;
+	struct supervisor *s = &box->supervisor;
+	int rc = supervisor_init(s);
+
+	if (rc < 0)
+		return error_set(err, ERR_START, rc, "cannot make the supervisor: %s", error_text(rc));
+	box->supervisor_made = true;
+	s->drop_caps = lp->plan.drop_caps;
+	s->ids = (struct id_map){
+		.active = lp->plan.map_user,
+		.inside_uid = p->uid,
+		.inside_gid = p->gid,
+		.outside_uid = (uid_t)SYS(SYS_geteuid),
+		.outside_gid = (gid_t)SYS(SYS_getegid),
+	};
+	s->dispatch = prepared->dispatch;
+	const struct feature_env env = {
+		.policy = p,
+		.grants = &box->grants,
+		.rules = prepared->rules,
+		.program_name = launch->argv[0],
+	};
+	return dispatch_start(&s->dispatch, &env, err);
+}
+
+/* Answers the listener from the moment that it exists: the rest of the way to exec may be trapped. */
+static int enter(struct sandbox *box, enum child_step *step, struct error *err)
+{
+	int rc = spawn_entered(&box->spawn, step);
+
+	if (rc != 1)
+		return rc;
+	rc = supervisor_start_take(&box->supervisor, take_fd(&box->spawn.listener), box->spawn.shared->reaper_pid);
+	if (rc < 0)
+		return error_set(err, ERR_START, rc, "cannot start the supervisor's thread: %s", error_text(rc));
+	return spawn_entered(&box->spawn, step);
+}
+
+static const char *hint_for(enum child_step step, int rc)
+{
+	if (step == STEP_USER && (rc == -EPERM || rc == -EACCES || rc == -ENOSPC))
+		return "; --user needs user namespaces, which this system refuses (see kernel.apparmor_restrict_"
+		       "unprivileged_userns and user.max_user_namespaces)";
+	if (step == STEP_FILTER && rc == -EBUSY)
+		return "; an outer sandbox is supervising already: start this one with --no-supervisor";
+	if (step == STEP_LANDLOCK && rc == -E2BIG)
+		return "; sixteen Landlock layers are stacked already: run it with fewer sandboxes inside one another";
+	if (step == STEP_FILTER && (rc == -EINVAL || rc == -ENOSYS))
+		return "; the kernel or a container refuses seccomp filters with notifications: see sandlock check, or use "
+		       "--no-supervisor";
+	return "";
+}
+
+static int explain_failure(struct sandbox *box, const struct launch_plan *lp, enum child_step step, int rc,
+			   struct error *err)
+{
+	const char *cwd = lp->plan.cwd;
+
+	if (err && err->kind != ERR_NONE)
+		return rc;
+	if (step == STEP_EXEC)
+		return explain_exec(&box->prepared->grants, &lp->program.extra, lp->program.path, lp->program.cwd_fd, -rc,
+				    err);
+	if (step == STEP_DIRECTORY && cwd)
+		return error_set(err, ERR_POLICY, rc, "--cwd: cannot enter '%s': %s", cwd, error_text(rc));
+	if (step >= STEP_MAX)
+		return error_set(err, ERR_START, rc, "cannot start the program's process: %s", error_text(rc));
+	return error_set(err, ERR_START, rc, "cannot %s: %s%s", child_step_names[step], error_text(rc),
+			 hint_for(step, rc));
+}
+
+static int start(struct sandbox *box, struct launch_plan *lp, const struct launch *launch, struct error *err)
+{
+	enum child_step step = STEP_MAX;
+	int rc = grants_joined(&box->prepared->grants, &lp->program.extra, &box->grants);
+
+	if (rc < 0)
+		return error_set(err, ERR_MEMORY, rc, "not enough memory for the grants");
+	if (box->prepared->supervised) {
+		rc = make_supervisor(box, lp, launch, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = spawn_start(&lp->plan, &lp->orders, &box->spawn, err);
+	if (rc < 0)
+		return rc;
+	rc = enter(box, &step, err);
+	if (rc < 0)
+		return explain_failure(box, lp, step, rc, err);
+	box->pid = box->spawn.shared->child_pid;
+	for (int i = 0; i < 3; i++)
+		box->pipes[i] = take_fd(&lp->our_ends[i]);
+	return 0;
+}
+
+int sandbox_spawn(struct prepared *prepared, const struct launch *launch, struct sandbox **out, struct error *err)
+{
+	struct launch_plan lp;
+	struct sandbox *box = mem_alloc(sizeof *box);
+
+	if (!box)
+		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for a sandbox");
+	box->prepared = prepared_ref(prepared);
+	box->spawn = (struct spawn)SPAWN_NONE;
+	for (int i = 0; i < 3; i++)
+		box->pipes[i] = -1;
+
+	int rc = launch_prepare(&lp, prepared, launch, err);
+	if (rc == 0)
+		rc = start(box, &lp, launch, err);
+	if (rc < 0)
+		sandbox_free(box);      /* before the plan goes: the child may still be reading it */
+	launch_fini(&lp);
+	if (rc == 0)
+		*out = box;
+	return rc;
+}
+
+/* --- life --- */
+
+int sandbox_fd(const struct sandbox *box)
+{
+	return box->spawn.control;
+}
+
+/* The reaper is gone, and with it the tree: keep what it wrote. */
+static void note_end(struct sandbox *box)
+{
+	if (atomic_load(&box->ended))
+		return;
+	spawn_reap(&box->spawn);
+	box->result = *box->spawn.shared;
+	if (box->supervisor_made)
+		supervisor_stop(&box->supervisor);
+	atomic_store(&box->ended, true);
+}
+
+enum event sandbox_next_event(struct sandbox *box)
+{
+	struct news news;
+
+	if (atomic_load(&box->ended))
+		return EVENT_ENDED;
+	for (;;) {
+		int rc = spawn_news(&box->spawn, &news);
+
+		if (rc == 0)
+			return EVENT_NONE;
+		if (rc < 0) {
+			note_end(box);
+			return EVENT_ENDED;
+		}
+		if (news.kind == NEWS_STOPPED)
+			return EVENT_STOPPED;
+		if (news.kind == NEWS_CONTINUED)
+			return EVENT_CONTINUED;
+	}
+}
+
+/* poll() on one descriptor until a moment of the monotonic clock; the events of job control are passed over. */
+int sandbox_wait(struct sandbox *box, int timeout_ms)
+{
+	uint64_t until = timeout_ms < 0 ? UINT64_MAX : sys_now() + (uint64_t)timeout_ms * 1000000ULL;
+	enum event event;
+
+	while ((event = sandbox_next_event(box)) != EVENT_ENDED) {
+		if (event != EVENT_NONE)
+			continue;
+		uint64_t now = sys_now();
+		if (now >= until)
+			return -ETIMEDOUT;
+		const struct timespec rest = {
+			.tv_sec = (time_t)((until - now) / 1000000000ULL),
+			.tv_nsec = (long)((until - now) % 1000000000ULL),
+		};
+		struct pollfd poll = { .fd = box->spawn.control, .events = POLLIN };
+		SYS(SYS_ppoll, &poll, 1, until == UINT64_MAX ? NULL : &rest, 0, 8);
+	}
+	return 0;
+}
+
+int sandbox_order(struct sandbox *box, enum order_kind kind, int value)
+{
+	if (atomic_load(&box->ended))
+		return -ESRCH;
+	if (kind == ORDER_KILL)
+		atomic_store(&box->kill_asked, true);
+	return spawn_order(&box->spawn, kind, value);
+}
+
+int sandbox_take_pipe(struct sandbox *box, int stream)
+{
+	if (stream < 0 || stream > 2 || box->pipes[stream] < 0)
+		return -EBADF;
+	return take_fd(&box->pipes[stream]);
+}
+
+void sandbox_free(struct sandbox *box)
+{
+	if (!box)
+		return;
+	/* The tree first: a supervisor that stopped answering would make its calls fail with ENOSYS on the way. */
+	spawn_fini(&box->spawn);
+	if (box->supervisor_made)
+		supervisor_fini(&box->supervisor);
+	for (int i = 0; i < 3; i++)
+		fd_close(&box->pipes[i]);
+	grants_fini(&box->grants);
+	mem_free(box->reason);
+	prepared_unref(box->prepared);
+	mem_free(box);
+}
+
+/* --- reading --- */
+
+static enum status_kind kind_of(const struct shared *result, bool kill_asked)
+{
+	switch (result->cause) {
+	case END_BY_ITSELF:
+		return (result->wait_status & 0x7f) ? STATUS_SIGNALED : STATUS_EXITED;
+	case END_TIMEOUT:
+		return STATUS_TIMED_OUT;
+	case END_KILLED:
+		return STATUS_KILLED;
+	case END_MEMORY:
+	case END_CPU_TIME:
+		return STATUS_LIMIT;
+	case END_NONE:
+		break;
+	}
+	return kill_asked ? STATUS_KILLED : STATUS_LOST;
+}
+
+static size_t list_limits(const struct policy *p, struct status_limit *out)
+{
+	const struct status_limit all[] = {
+		{ "memory", p->max_memory },       { "processes", p->max_processes },
+		{ "threads", p->max_threads },     { "open_files", p->max_open_files },
+		{ "cpu", p->max_cpu },             { "cpu_time_ns", p->max_cpu_time },
+		{ "timeout_ns", p->timeout },      { "file_size", p->max_file_size },
+	};
+	size_t n = 0;
+
+	_Static_assert(ARRAY_SIZE(all) <= SANDBOX_LIMITS, "room for every limit");
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (all[i].value != NO_LIMIT)
+			out[n++] = all[i];
+	return n;
+}
+
+/* The limit that ended the program, as a flag. A reaper cannot be asked any more, so it is read off the result. */
+static const char *ending_limit(const struct shared *result, const struct policy *p)
+{
+	int signal = result->wait_status & 0x7f;
+
+	if (result->cause == END_MEMORY)
+		return "--max-memory";
+	if (result->cause == END_CPU_TIME || (signal == SIGXCPU && p->max_cpu_time != NO_LIMIT))
+		return "--max-cpu-time";
+	return NULL;
+}
+
+void sandbox_view(struct sandbox *box, struct status_view *out, struct status_limit limits[SANDBOX_LIMITS])
+{
+	const struct policy *p = box->prepared->policy;
+	bool ended = atomic_load(&box->ended);
+	const struct shared *now = ended ? &box->result : box->spawn.shared;
+	struct report *report = &box->supervisor.report;
+
+	*out = (struct status_view){
+		.kind = ended ? kind_of(&box->result, atomic_load(&box->kill_asked)) : STATUS_RUNNING,
+		.name = p->name,
+		.wall_ns = (ended && now->ended_ns ? now->ended_ns : sys_now()) - now->started_ns,
+		.cpu_ns = now->cpu_ns,
+		.peak_memory = now->peak_memory,
+		.limits = limits,
+		.limit_count = list_limits(p, limits),
+		.supervised = box->supervisor_made,
+		.explained = p->explain,
+	};
+	if (ended) {
+		out->code = out->kind == STATUS_EXITED ? (now->wait_status >> 8) & 0xff : -1;
+		out->signal = out->kind == STATUS_EXITED ? 0 : now->wait_status & 0x7f;
+		out->limit = ending_limit(now, p);
+	}
+	if (!box->supervisor_made)
+		return;
+	out->notifications = atomic_load(&box->supervisor.answered);
+	pthread_mutex_lock(&report->lock);
+	out->refusals = report->total;
+	out->dropped = report->dropped;
+	out->entries = report->at;
+	out->entry_count = report->len;
+}
+
+void sandbox_view_done(struct sandbox *box)
+{
+	if (box->supervisor_made)
+		pthread_mutex_unlock(&box->supervisor.report.lock);
+}

@@ -1,0 +1,32 @@
+/* A notification becomes a call: every pointer argument is copied once, by its role, into the call's own box. */
+#ifndef SUPERVISOR_DECODE_H
+#define SUPERVISOR_DECODE_H
+
+#include <limits.h>
+
+#include "base/sys.h"
+#include "supervisor/handler.h"
+
+#define DECODE_BYTES_MAX 65536
+#define DECODE_NAME_MAX 256
+#define DECODE_PATHS 2          /* rename and link have two */
+
+/* A call with the memory that its arguments live in; reused from call to call. */
+struct call_box {
+	struct call call;
+	char path[DECODE_PATHS][PATH_MAX];
+	char name[DECODE_NAME_MAX];
+	struct timespec times[2];
+	char *bytes;            /* DECODE_BYTES_MAX when a call ever needed it */
+	struct call_box *next;  /* in a queue or a pool */
+};
+
+void call_box_fini(struct call_box *box);
+
+/* Fills what needs no memory of the child: numbers, name, raw arguments. */
+void decode_registers(struct call_box *box, const struct sc_notif *n);
+
+/* Fills arg[] by the roles of the call. 0, or the errno that the child gets, negative. */
+int decode_arguments(struct call_box *box);
+
+#endif

@@ -1,0 +1,150 @@
+/* Handler tables of the active features to one chain per call number; yields the set of calls to trap. */
+#include "supervisor/dispatch.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static int push(struct dispatch_chain *chain, const struct handler *handler, size_t feature)
+{
+	for (size_t i = 0; i < chain->len; i++)
+		if (chain->slot[i].handler->on_call == handler->on_call && chain->slot[i].feature == feature)
+			return 0;       /* one handler, several conditions: the first row stands for all */
+	if (chain->len == DISPATCH_CHAIN)
+		return -E2BIG;
+	chain->slot[chain->len++] = (struct dispatch_slot){ handler, (uint8_t)feature };
+	return 0;
+}
+
+static int add_feature(struct dispatch *d, const struct feature *f)
+{
+	if (d->count == DISPATCH_FEATURES)
+		return -E2BIG;
+	for (size_t i = 0; i < f->handler_count; i++) {
+		const struct handler *h = &f->handlers[i];
+		int nr = syscall_nr(ARCH_NATIVE, h->syscall);
+		int rc = 0;
+
+		if (strcmp(h->syscall, "*") == 0)
+			rc = push(&d->any, h, d->count);
+		else if (nr >= 0)
+			rc = push(&d->chain[nr], h, d->count);
+		if (rc < 0)
+			return rc;
+	}
+	d->active[d->count++] = f;
+	return 0;
+}
+
+int dispatch_init(struct dispatch *d, const struct feature *const *registry, size_t count, const struct policy *p)
+{
+	memset(d, 0, sizeof *d);
+	for (size_t i = 0; i < count; i++) {
+		if (!registry[i]->wanted(p))
+			continue;
+		int rc = add_feature(d, registry[i]);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int dispatch_traps(const struct dispatch *d, struct trap **out, size_t *count)
+{
+	AUTO(free) struct trap *traps = NULL;
+	size_t cap = 0;
+	size_t len = 0;
+
+	for (size_t f = 0; f < d->count; f++) {
+		for (size_t i = 0; i < d->active[f]->handler_count; i++) {
+			const struct handler *h = &d->active[f]->handlers[i];
+			const struct trap trap = {
+				.syscall = h->syscall,
+				.conditional = h->conditional,
+				.arg = h->test_arg,
+				.op = h->test_op,
+				.mask = h->test_mask,
+				.value = h->test_value,
+			};
+
+			if (strcmp(h->syscall, "*") == 0)
+				continue;
+			if (VEC_PUSH(traps, cap, len, trap) < 0)
+				return -ENOMEM;
+		}
+	}
+	*count = len;
+	*out = TAKE(traps);
+	return 0;
+}
+
+int dispatch_start(struct dispatch *d, const struct feature_env *env, struct error *err)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		int rc = d->active[i]->start ? d->active[i]->start(env, &d->state[i], err) : 0;
+
+		if (rc < 0) {
+			error_set(err, ERR_START, rc, "feature %s: %s", d->active[i]->name, error_text(rc));
+			dispatch_stop(d);
+			return rc;
+		}
+		d->started[i] = true;
+	}
+	return 0;
+}
+
+void dispatch_stop(struct dispatch *d)
+{
+	for (size_t i = d->count; i-- > 0;) {
+		if (d->started[i] && d->active[i]->stop)
+			d->active[i]->stop(d->state[i]);
+		d->started[i] = false;
+	}
+}
+
+static const struct dispatch_chain *chain_of(const struct dispatch *d, int nr)
+{
+	static const struct dispatch_chain none;
+
+	return nr >= 0 && nr < SYSRULES_MAX ? &d->chain[nr] : &none;
+}
+
+unsigned dispatch_flags(const struct dispatch *d, int nr)
+{
+	const struct dispatch_chain *chains[] = { chain_of(d, nr), &d->any };
+	unsigned flags = H_NO_DECODE;
+
+	for (size_t c = 0; c < ARRAY_SIZE(chains); c++)
+		for (size_t i = 0; i < chains[c]->len; i++) {
+			unsigned own = chains[c]->slot[i].handler->flags;
+
+			flags |= own & (H_BLOCKS | H_MAY_CONTINUE);
+			if (!(own & H_NO_DECODE))
+				flags &= ~(unsigned)H_NO_DECODE;
+		}
+	return flags;
+}
+
+static struct verdict ask(const struct dispatch *d, const struct dispatch_chain *chain, const struct call *call)
+{
+	for (size_t i = 0; i < chain->len; i++) {
+		const struct dispatch_slot *slot = &chain->slot[i];
+		struct verdict v = slot->handler->on_call(call, d->state[slot->feature]);
+
+		if (v.kind == V_CONTINUE && !(slot->handler->flags & H_MAY_CONTINUE))
+			return v_errno(EPERM);
+		if (v.kind != V_NEXT)
+			return v;
+	}
+	return v_next();
+}
+
+struct verdict dispatch_call(const struct dispatch *d, const struct call *call)
+{
+	struct verdict v = ask(d, chain_of(d, call->nr), call);
+
+	if (v.kind == V_NEXT)
+		v = ask(d, &d->any, call);
+	return v.kind == V_NEXT ? v_errno(ENOSYS) : v;
+}

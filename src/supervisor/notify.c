@@ -1,0 +1,228 @@
+/*
+ * The supervisor of one sandbox: receives notifications, has them decoded and judged, and answers each exactly once.
+ *
+ * One thread receives and answers, with the kernel's synchronous wake-up; only rows with H_BLOCKS go to workers. This
+ * is the only file that sends a reply.
+ */
+#include "supervisor/notify.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "supervisor/onbehalf.h"
+
+#define TREE_MAX 65536
+#define THREAD_STACK (256 * 1024)
+#define NOTIF_MAX 512           /* newer kernels may have a longer struct; the tail must be zero */
+
+int supervisor_init(struct supervisor *s)
+{
+	memset(s, 0, sizeof *s);
+	s->listener = -1;
+	s->wake = -1;
+	s->kernel = &onbehalf_ops;
+	s->queue_end = &s->queue;
+	int rc = report_init(&s->report);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->work, NULL);
+	pthread_cond_init(&s->room, NULL);
+	s->box.call.supervisor = s;
+	s->box.call.kernel = s->kernel;
+	s->wake = (int)SYS(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return s->wake < 0 ? s->wake : 0;
+}
+
+bool notify_is_valid(const struct supervisor *s, uint64_t id)
+{
+	return sys_ioctl(s->listener, SC_IOCTL_ID_VALID, &id) == 0;
+}
+
+static void send_reply(struct supervisor *s, const struct sc_resp *resp)
+{
+	int rc;
+
+	do {
+		rc = sys_ioctl(s->listener, SC_IOCTL_SEND, resp);
+	} while (rc == -EINTR);
+	/* ENOENT: the caller died meanwhile; there is nobody to answer. */
+}
+
+/* The descriptor becomes the result in one step, so no other thread of the caller can take it in between. */
+static int give_fd(struct supervisor *s, uint64_t id, int fd)
+{
+	struct sc_addfd add = {
+		.id = id, .flags = SC_ADDFD_SEND, .srcfd = (uint32_t)fd, .newfd_flags = O_CLOEXEC,
+	};
+
+	return sys_ioctl(s->listener, SC_IOCTL_ADDFD, &add);
+}
+
+void notify_reply(struct supervisor *s, uint64_t id, struct verdict v)
+{
+	struct sc_resp resp = { .id = id };
+
+	atomic_fetch_add_explicit(&s->answered, 1, memory_order_relaxed);
+	if (v.kind == V_GIVE_FD) {
+		int fd = (int)v.value;
+		int rc = give_fd(s, id, fd);
+
+		fd_close(&fd);
+		if (rc >= 0)
+			return;
+		v = v_errno(rc == -EMFILE ? EMFILE : EACCES);
+	}
+	if (v.kind == V_CONTINUE)
+		resp.flags = SC_RESP_CONTINUE;
+	else if (v.kind == V_RETURN)
+		resp.val = v.value;
+	else
+		resp.error = v.kind == V_ERRNO && v.value > 0 && v.value < 4096 ? -(int32_t)v.value : -ENOSYS;
+	send_reply(s, &resp);
+}
+
+void notify_run(struct supervisor *s, struct call_box *box)
+{
+	unsigned flags = dispatch_flags(&s->dispatch, box->call.nr);
+	struct verdict v;
+	int rc = 0;
+
+	if (!(flags & H_NO_DECODE)) {
+		rc = decode_arguments(box);
+		/* What was read is the caller's only if the caller is still the one that is waiting. */
+		if (!notify_is_valid(s, box->call.id))
+			return;
+	}
+	v = rc < 0 ? v_errno(rc) : dispatch_call(&s->dispatch, &box->call);
+	notify_reply(s, box->call.id, v);
+}
+
+static void hand_over(struct supervisor *s, const struct sc_notif *n)
+{
+	struct call_box *box = workers_box(s);
+
+	if (!box) {
+		notify_reply(s, n->id, v_errno(EAGAIN));        /* every worker is stuck: refuse */
+		return;
+	}
+	decode_registers(box, n);
+	if (workers_queue(s, box) < 0)
+		notify_reply(s, n->id, v_errno(EAGAIN));
+}
+
+/* One notification; -ENOENT and -EINTR mean that it is gone already. */
+static int receive_one(struct supervisor *s)
+{
+	union {
+		struct sc_notif n;
+		char room[NOTIF_MAX];
+	} in;
+
+	memset(&in, 0, sizeof in);
+	int rc = sys_ioctl(s->listener, SC_IOCTL_RECV, &in);
+	if (rc < 0)
+		return rc == -ENOENT || rc == -EINTR ? 0 : rc;
+	if (dispatch_flags(&s->dispatch, in.n.data.nr) & H_BLOCKS) {
+		hand_over(s, &in.n);
+		return 0;
+	}
+	decode_registers(&s->box, &in.n);
+	notify_run(s, &s->box);
+	return 0;
+}
+
+/* Raw capset changes the calling thread alone: the host keeps its rights, and what we do for the child is judged by
+ * the kernel as if the child did it. */
+void supervisor_drop_rights(const struct supervisor *s)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { { 0 } };
+
+	if (s->drop_caps)
+		SYS(SYS_capset, &head, none);
+}
+
+static void *notify_main(void *arg)
+{
+	struct supervisor *s = arg;
+	struct pollfd polls[] = {
+		{ .fd = s->listener, .events = POLLIN },
+		{ .fd = s->wake, .events = POLLIN },
+	};
+
+	supervisor_drop_rights(s);
+	/* Of 6.6: the one that answers runs on the caller's processor. Older kernels say EINVAL and are slower. */
+	SYS(SYS_ioctl, s->listener, SC_IOCTL_SET_FLAGS, SC_FD_SYNC_WAKE_UP);
+	for (;;) {
+		long n = SYS(SYS_ppoll, polls, 2, 0, 0, 8);
+
+		if (n == -EINTR)
+			continue;
+		if (n < 0 || polls[1].revents || polls[0].revents & (POLLHUP | POLLERR | POLLNVAL))
+			break;
+		if (polls[0].revents & POLLIN && receive_one(s) < 0)
+			break;
+	}
+	return NULL;
+}
+
+/* Threads of the library take no signal of the host's. */
+int supervisor_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
+{
+	const ksigset all = ~0ULL;
+	ksigset before;
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
+	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
+	int rc = pthread_create(thread, &attr, fn, arg);
+	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
+	pthread_attr_destroy(&attr);
+	return -rc;
+}
+
+int supervisor_start_take(struct supervisor *s, int listener, pid_t root)
+{
+	s->listener = listener;
+	s->root = root;
+	int rc = supervisor_thread(&s->thread, notify_main, s);
+	if (rc < 0)
+		fd_close(&s->listener);
+	s->running = rc == 0;
+	return rc;
+}
+
+void supervisor_stop(struct supervisor *s)
+{
+	const uint64_t one = 1;
+
+	if (s->running) {
+		sys_write(s->wake, &one, sizeof one);
+		pthread_join(s->thread, NULL);
+		s->running = false;
+	}
+	fd_close(&s->listener);         /* before the workers end: their replies then fail, nobody waits for them */
+	workers_stop(s);
+}
+
+void supervisor_fini(struct supervisor *s)
+{
+	supervisor_stop(s);
+	dispatch_stop(&s->dispatch);
+	report_fini(&s->report);
+	call_box_fini(&s->box);
+	if (s->tree.pids)
+		SYS(SYS_munmap, s->tree.pids, TREE_MAX * sizeof(pid_t));
+	fd_close(&s->wake);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->work);
+	pthread_cond_destroy(&s->room);
+}

@@ -1,0 +1,367 @@
+/*
+ * Doing it for the child: its directory, its descriptors, our copy of the arguments. The thread that runs this has the
+ * child's ids and none of the host's capabilities, so the kernel judges each act as if the child did it.
+ */
+#include "supervisor/onbehalf.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "supervisor/childmem.h"
+#include "supervisor/notify.h"
+#include "supervisor/pin.h"
+
+#define TREE_MAX 65536
+#define PIDFD_OF_THREAD O_EXCL          /* of 6.9 */
+#define SMALL_FILE 4096
+
+static struct supervisor *owner(const struct call *call)
+{
+	return call->supervisor;
+}
+
+/* --- small files of /proc --- */
+
+static ssize_t read_small(pid_t tid, const char *tail, char *buf, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d%s", (int)tid, tail);
+	AUTO(fd) int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	ssize_t n = fd_read_all(fd, buf, size - 1);
+	buf[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+/* The number after "key:" in a status-like file, in the given base; -ENOENT without such a line. */
+static int number_after(const char *text, const char *key, unsigned base, uint64_t *out)
+{
+	const char *at = strstr(text, key);
+
+	if (!at)
+		return -ENOENT;
+	at += strlen(key);
+	while (*at == ' ' || *at == '\t')
+		at++;
+	*out = 0;
+	for (; *at >= '0' && *at < (char)('0' + base); at++)
+		*out = *out * base + (uint64_t)(*at - '0');
+	return 0;
+}
+
+static pid_t thread_group(pid_t tid)
+{
+	char buf[SMALL_FILE];
+	uint64_t tgid;
+
+	if (read_small(tid, "/status", buf, sizeof buf) <= 0 || number_after(buf, "\nTgid:", 10, &tgid) < 0)
+		return tid;
+	return (pid_t)tgid;
+}
+
+/* --- descriptors and paths --- */
+
+static int ob_pin(const struct call *call, int dirfd, const char *path, int flags)
+{
+	int fd = pin_caller_path(call->tid, dirfd, path, flags);
+
+	/* The walk began at files of a task number: it was the caller's only if the caller still waits. */
+	if (fd >= 0 && !notify_is_valid(owner(call), call->id)) {
+		fd_close(&fd);
+		return -ESRCH;
+	}
+	return fd;
+}
+
+static int borrow(pid_t tid, int fd)
+{
+	AUTO(fd) int pidfd = sys_pidfd_open(tid, PIDFD_OF_THREAD);
+
+	if (pidfd == -EINVAL)
+		pidfd = sys_pidfd_open(thread_group(tid), 0);
+	return pidfd < 0 ? pidfd : sys_pidfd_getfd(pidfd, fd);
+}
+
+static int ob_pin_fd(const struct call *call, int fd)
+{
+	int mine = borrow(call->tid, fd);
+
+	if (mine < 0 && mine != -EBADF)
+		mine = pin_caller_fd(call->tid, fd);    /* containers refuse pidfd_getfd */
+	if (mine >= 0 && !notify_is_valid(owner(call), call->id)) {
+		fd_close(&mine);
+		return -ESRCH;
+	}
+	return mine;
+}
+
+static bool ob_fd_is_writable(const struct call *call, int fd)
+{
+	char tail[32];
+	char buf[SMALL_FILE];
+	uint64_t flags;
+
+	snprintf(tail, sizeof tail, "/fdinfo/%d", fd);
+	if (read_small(call->tid, tail, buf, sizeof buf) <= 0 || number_after(buf, "flags:", 8, &flags) < 0)
+		return false;
+	return !(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* /proc/self/fd/N of ours, as a path that follows to the pinned object. */
+static const char *link_of(int fd, char buf[32])
+{
+	snprintf(buf, 32, "/proc/self/fd/%d", fd);
+	return buf;
+}
+
+static int ob_path_of(const struct call *call, int pinned, char *out)
+{
+	char link[32];
+	struct stat st;
+	static const char deleted[] = " (deleted)";
+	ssize_t n = sys_readlinkat(AT_FDCWD, link_of(pinned, link), out, PATH_MAX - 1);
+
+	(void)call;
+	if (n < 0)
+		return (int)n;
+	out[n] = '\0';
+	if (out[0] != '/')
+		return -EINVAL;                         /* pipe:[..], socket:[..], anon_inode:.. */
+	if (strncmp(out, "/memfd:", 7) == 0)
+		return -EINVAL;
+	size_t tail = sizeof deleted - 1;
+	if ((size_t)n > tail && strcmp(out + n - tail, deleted) == 0 &&
+	    (SYS(SYS_fstat, pinned, &st) < 0 || st.st_nlink == 0))
+		return -ENOENT;
+	return 0;
+}
+
+/* --- memory --- */
+
+static int ob_copy_out(const struct call *call, uint64_t to, const void *from, size_t len)
+{
+	if (!notify_is_valid(owner(call), call->id))
+		return -ESRCH;
+	int rc = childmem_write(call->tid, to, from, len);
+	return rc < 0 ? -EFAULT : 0;
+}
+
+static int ob_copy_in(const struct call *call, void *to, uint64_t from, size_t len)
+{
+	int rc = childmem_read(call->tid, from, to, len);
+
+	if (rc < 0)
+		return -EFAULT;
+	return notify_is_valid(owner(call), call->id) ? 0 : -ESRCH;
+}
+
+/* --- the tree --- */
+
+static int ob_count_tree(const struct call *call, unsigned *processes, unsigned *tasks)
+{
+	struct proctree *tree = &owner(call)->tree;
+
+	if (!tree->pids) {
+		long at = SYS(SYS_mmap, 0, TREE_MAX * sizeof(pid_t), PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (at < 0 && at > -4096)
+			return (int)at;
+		tree->pids = (pid_t *)at;
+		tree->max = TREE_MAX;
+	}
+	int rc = proctree_walk(tree, owner(call)->root);
+	if (rc < 0)
+		return rc;
+	*processes = (unsigned)tree->len;
+	*tasks = (unsigned)tree->tasks;
+	return 0;
+}
+
+/* Fields of "TID (name) S ...": the state, and user and system time in clock ticks. */
+static int ob_task_progress(const struct call *call, pid_t tid, bool *asleep, uint64_t *cpu_ns)
+{
+	char tail[32];
+	char buf[SMALL_FILE];
+	uint64_t ticks[2] = { 0 };
+
+	(void)call;
+	snprintf(tail, sizeof tail, "/task/%d/stat", (int)tid);
+	ssize_t n = read_small(tid, tail, buf, sizeof buf);
+	if (n == -ENOENT || n == -ESRCH)
+		return -ESRCH;
+	if (n <= 0)
+		return n < 0 ? (int)n : -ESRCH;
+	const char *at = strrchr(buf, ')');
+	if (!at || at[1] != ' ' || !at[2])
+		return -EIO;
+	*asleep = strchr("STtZX", at[2]) != NULL;
+	at += 3;
+	for (int field = 4; field <= 15; field++) {
+		while (*at == ' ')
+			at++;
+		uint64_t value = 0;
+		for (; *at && *at != ' '; at++)
+			value = value * 10 + (uint64_t)(*at - '0');
+		if (field >= 14)
+			ticks[field - 14] = value;
+	}
+	*cpu_ns = (ticks[0] + ticks[1]) * 10000000ULL;
+	return 0;
+}
+
+/* --- sockets --- */
+
+static int ob_socket_port(const struct call *call, int sock)
+{
+	struct sockaddr_storage name = { 0 };
+	int len = sizeof name;
+	int value = 0;
+	int size = sizeof value;
+	long flags = SYS(SYS_fcntl, sock, F_GETFL);
+
+	(void)call;
+	if (flags < 0 || flags & O_PATH)
+		return -EBADF;
+	long rc = SYS(SYS_getsockopt, sock, SOL_SOCKET, SO_DOMAIN, &value, &size);
+	if (rc < 0)
+		return (int)rc;
+	if (value != AF_INET && value != AF_INET6)
+		return -EAFNOSUPPORT;
+	rc = SYS(SYS_getsockname, sock, &name, &len);
+	if (rc < 0)
+		return (int)rc;
+	return ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
+						: ((struct sockaddr_in *)&name)->sin_port);
+}
+
+static int ob_listen(const struct call *call, int sock, int backlog)
+{
+	(void)call;
+	return (int)SYS(SYS_listen, sock, backlog);
+}
+
+static void ob_unlisten(const struct call *call, int sock)
+{
+	(void)call;
+	SYS(SYS_shutdown, sock, SHUT_RDWR);
+}
+
+/* --- the report --- */
+
+static void ob_refuse(const struct call *call, const struct refusal *refusal)
+{
+	char name[32];
+	ssize_t n = read_small(call->tid, "/comm", name, sizeof name);
+
+	if (n > 0 && name[n - 1] == '\n')
+		name[n - 1] = '\0';
+	report_add(&owner(call)->report, call->tid, n > 0 ? name : "?", refusal);
+}
+
+/* --- metadata --- */
+
+static bool is_symlink(int pinned)
+{
+	struct stat st;
+
+	return SYS(SYS_fstat, pinned, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+static int ob_chmod(const struct call *call, int pinned, mode_t mode)
+{
+	char link[32];
+
+	(void)call;
+	if (is_symlink(pinned))
+		return -EOPNOTSUPP;
+	return (int)SYS(SYS_fchmodat, AT_FDCWD, link_of(pinned, link), mode);
+}
+
+/* With an id mapped for the child, its numbers are not ours. */
+static int ob_chown(const struct call *call, int pinned, uid_t uid, gid_t gid)
+{
+	const struct id_map *map = &owner(call)->ids;
+
+	if (map->active) {
+		if ((uid != (uid_t)-1 && uid != map->inside_uid) || (gid != (gid_t)-1 && gid != map->inside_gid))
+			return -EINVAL;
+		uid = uid == (uid_t)-1 ? uid : map->outside_uid;
+		gid = gid == (gid_t)-1 ? gid : map->outside_gid;
+	}
+	return (int)SYS(SYS_fchownat, pinned, "", uid, gid, AT_EMPTY_PATH);
+}
+
+static int ob_utimens(const struct call *call, int pinned, const struct timespec times[2])
+{
+	char link[32];
+
+	(void)call;
+	long rc = SYS(SYS_utimensat, pinned, "", times, AT_EMPTY_PATH);
+	if (rc == -EINVAL && !is_symlink(pinned))       /* AT_EMPTY_PATH is of 5.8 here */
+		rc = SYS(SYS_utimensat, AT_FDCWD, link_of(pinned, link), times, 0);
+	return (int)rc;
+}
+
+static int ob_setxattr(const struct call *call, int pinned, const char *name, const void *value, size_t len, int flags)
+{
+	char link[32];
+
+	(void)call;
+	if (is_symlink(pinned))
+		return -EPERM;                          /* the kernel's answer for user.*; others need rights */
+	return (int)SYS(SYS_setxattr, link_of(pinned, link), name, value, len, flags);
+}
+
+static int ob_removexattr(const struct call *call, int pinned, const char *name)
+{
+	char link[32];
+
+	(void)call;
+	if (is_symlink(pinned))
+		return -EPERM;
+	return (int)SYS(SYS_removexattr, link_of(pinned, link), name);
+}
+
+static int ob_fsflags(const struct call *call, int pinned, unsigned long request, const void *arg)
+{
+	char link[32];
+	long flags = SYS(SYS_fcntl, pinned, F_GETFL);
+
+	(void)call;
+	if (flags >= 0 && !(flags & O_PATH))
+		return sys_ioctl(pinned, request, arg);
+	AUTO(fd) int fd = sys_openat(AT_FDCWD, link_of(pinned, link), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0);
+	return fd < 0 ? fd : sys_ioctl(fd, request, arg);
+}
+
+const struct kernel_ops onbehalf_ops = {
+	.pin = ob_pin,
+	.pin_fd = ob_pin_fd,
+	.fd_is_writable = ob_fd_is_writable,
+	.path_of = ob_path_of,
+	.copy_out = ob_copy_out,
+	.copy_in = ob_copy_in,
+	.count_tree = ob_count_tree,
+	.task_progress = ob_task_progress,
+	.socket_port = ob_socket_port,
+	.listen = ob_listen,
+	.unlisten = ob_unlisten,
+	.refuse = ob_refuse,
+	.chmod = ob_chmod,
+	.chown = ob_chown,
+	.utimens = ob_utimens,
+	.setxattr = ob_setxattr,
+	.removexattr = ob_removexattr,
+	.fsflags = ob_fsflags,
+};
