@@ -15,6 +15,8 @@
 #define LEAF_TESTS 4    /* equality tests in a row before another step of the search pays off */
 #define SHORT_RANGE 2   /* numbers; such a range is found by equality */
 
+_Static_assert(SHORT_RANGE <= LEAF_TESTS, "a leaf takes at least one range");
+
 static const uint32_t arch_token[ARCH_MAX] = {
 	[ARCH_X86_64] = ARCH_TOKEN_X86_64,
 	[ARCH_AARCH64] = ARCH_TOKEN_AARCH64,
