@@ -135,6 +135,10 @@ SANDLOCK_API int sandlock_profile_dir(char **out, sandlock_error **err);
 SANDLOCK_API const char *sandlock_policy_get(const sandlock_policy *policy, const char *key, size_t index);
 SANDLOCK_API const char *sandlock_policy_origin(const sandlock_policy *policy, const char *key, size_t index);
 
+/* A number that is set: a count, percent, bytes or nanoseconds. 0 with *out, -ENOENT when nothing is set or the key is
+ * not a number's. */
+SANDLOCK_API int sandlock_policy_number(const sandlock_policy *policy, const char *key, uint64_t *out);
+
 /* The name of a built-in preset, for the key "extends"; NULL when out of range. Constant. */
 SANDLOCK_API const char *sandlock_preset_name(size_t index);
 
