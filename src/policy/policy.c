@@ -59,13 +59,13 @@ static int words_copy(struct words *to, const struct words *from)
 struct policy *policy_new(void)
 {
 	struct policy *p = mem_alloc(sizeof *p);
+
+	if (!p)
+		return NULL;
 	uint64_t *const limits[] = {
 		&p->max_memory, &p->max_processes, &p->max_threads, &p->max_open_files,
 		&p->max_cpu, &p->max_cpu_time, &p->timeout, &p->max_file_size,
 	};
-
-	if (!p)
-		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
 		*limits[i] = NO_LIMIT;
 	p->uid = NO_ID;
