@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "policy/options.h"
@@ -237,7 +238,6 @@ int sandlock_policy_print(const sandlock_policy *policy, enum sandlock_format fo
 	return print(api_policy(policy), policy->prepared ? &policy->prepared->grants : NULL, format, out, err);
 }
 
-extern char **environ;
 
 int sandlock_policy_print_for(const sandlock_policy *policy, const char *program, enum sandlock_format format,
 			      char **out, sandlock_error **err)

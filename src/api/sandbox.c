@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "run/capture.h"
 
-extern char **environ;
 
 /* --- start --- */
 

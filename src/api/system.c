@@ -22,19 +22,19 @@ int sandlock_confine_self(const sandlock_policy *policy, sandlock_error **err)
 
 int sandlock_probe(const char *name)
 {
-	const struct probe *probe = probe_by_name(name);
+	const struct probe *probe = kernel_probe_by_name(name);
 
 	return probe ? probe->run() : -ENOENT;
 }
 
 const char *sandlock_probe_name(size_t index)
 {
-	return index < probe_count ? probes[index].name : NULL;
+	return index < kernel_probe_count ? kernel_probes[index].name : NULL;
 }
 
 const char *sandlock_probe_help(size_t index)
 {
-	return index < probe_count ? probes[index].help : NULL;
+	return index < kernel_probe_count ? kernel_probes[index].help : NULL;
 }
 
 /* At this kernel's ABI, without regard to whether the policy could start: unavailable is an answer. */

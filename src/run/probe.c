@@ -430,7 +430,7 @@ static int probe_errata(void)
 	return (int)(landlock_errata() & 0x7fffffff);
 }
 
-const struct probe probes[] = {
+const struct probe kernel_probes[] = {
 	{ "landlock", "the ABI of Landlock, the wall around files, ports and signals", landlock_abi },
 	{ "landlock.errata", "which repairs of Landlock this kernel has, as a bit mask", probe_errata },
 	{ "seccomp.filter", "filters on system calls", probe_filter },
@@ -453,12 +453,12 @@ const struct probe probes[] = {
 	{ "proc.children", "the kernel lists the children of a task", probe_proc_children },
 };
 
-const size_t probe_count = ARRAY_SIZE(probes);
+const size_t kernel_probe_count = ARRAY_SIZE(kernel_probes);
 
-const struct probe *probe_by_name(const char *name)
+const struct probe *kernel_probe_by_name(const char *name)
 {
-	for (size_t i = 0; i < probe_count; i++)
-		if (strcmp(probes[i].name, name) == 0)
-			return &probes[i];
+	for (size_t i = 0; i < kernel_probe_count; i++)
+		if (strcmp(kernel_probes[i].name, name) == 0)
+			return &kernel_probes[i];
 	return NULL;
 }

@@ -10,9 +10,9 @@ struct probe {
 	int (*run)(void);       /* level or 1: there; 0: not there; -errno: why not */
 };
 
-extern const struct probe probes[];
-extern const size_t probe_count;
+extern const struct probe kernel_probes[];
+extern const size_t kernel_probe_count;
 
-const struct probe *probe_by_name(const char *name);
+const struct probe *kernel_probe_by_name(const char *name);
 
 #endif

@@ -20,14 +20,14 @@ static void every_probe_answers_and_leaves_nothing_behind(void **state)
 	int before = fault_open_fds();
 
 	(void)state;
-	for (size_t i = 0; i < probe_count; i++) {
-		int level = probes[i].run();
+	for (size_t i = 0; i < kernel_probe_count; i++) {
+		int level = kernel_probes[i].run();
 
 		assert_true(level > -4096);
 		assert_true(level != -EIO);
 		assert_int_equal(fault_open_fds(), before);
 		assert_int_equal(waitpid(-1, NULL, __WALL | WNOHANG), -1);
-		assert_non_null(probes[i].help);
+		assert_non_null(kernel_probes[i].help);
 	}
 	assert_int_equal(sys_prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 0);
 	assert_int_equal(sys_prctl(PR_GET_SECCOMP, 0, 0, 0, 0), 0);
@@ -36,15 +36,15 @@ static void every_probe_answers_and_leaves_nothing_behind(void **state)
 static void names_are_unique_and_found(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < probe_count; i++)
-		assert_ptr_equal(probe_by_name(probes[i].name), &probes[i]);
-	assert_null(probe_by_name("seccomp"));
+	for (size_t i = 0; i < kernel_probe_count; i++)
+		assert_ptr_equal(kernel_probe_by_name(kernel_probes[i].name), &kernel_probes[i]);
+	assert_null(kernel_probe_by_name("seccomp"));
 }
 
 static void landlock_is_the_abi(void **state)
 {
 	(void)state;
-	assert_int_equal(probe_by_name("landlock")->run(), landlock_abi());
+	assert_int_equal(kernel_probe_by_name("landlock")->run(), landlock_abi());
 }
 
 static long hidden;
@@ -74,11 +74,11 @@ static void a_call_that_a_container_hides_is_told_with_its_errno(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		int level = probe_by_name(rows[i].probe)->run();
+		int level = kernel_probe_by_name(rows[i].probe)->run();
 
 		hidden = rows[i].nr;
 		sys_seam = hide;
-		int without = probe_by_name(rows[i].probe)->run();
+		int without = kernel_probe_by_name(rows[i].probe)->run();
 		sys_seam = NULL;
 		if (level > 0)
 			assert_int_equal(without, -EPERM);
@@ -90,12 +90,12 @@ static void a_call_that_a_container_hides_is_told_with_its_errno(void **state)
 static void each_failure_of_a_probe_is_an_errno(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < probe_count; i++) {
+	for (size_t i = 0; i < kernel_probe_count; i++) {
 		int before = fault_open_fds();
 
 		for (int n = 0; n < 64; n++) {
 			fault_arm(n);
-			int level = probes[i].run();
+			int level = kernel_probes[i].run();
 			bool fired = fault_fired();
 
 			assert_true(level > -4096);
