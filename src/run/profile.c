@@ -82,8 +82,9 @@ static int config_root(char **out, struct error *err)
 	*out = str_take(&root);
 	if (*out)
 		return 0;
-	return root.rc == -ENOSPC ? error_set(err, ERR_IO, -ENAMETOOLONG, "the path of your configuration folder is too long") :
-				    no_memory(err);
+	if (root.rc != -ENOSPC)
+		return no_memory(err);
+	return error_set(err, ERR_IO, -ENAMETOOLONG, "the path of your configuration folder is too long");
 }
 
 static int join(char **out, struct error *err, const char *a, const char *b, const char *c)
@@ -215,7 +216,8 @@ static int read_text(int fd, const char *path, char **out, size_t *len, struct e
 	int rc = fd_slurp(fd, PROFILE_SIZE_MAX, out, len);
 
 	if (rc == -EFBIG)
-		return error_set(err, ERR_IO, rc, "'%s' is larger than %zu bytes, too large for a profile", path, PROFILE_SIZE_MAX);
+		return error_set(err, ERR_IO, rc, "'%s' is larger than %zu bytes, too large for a profile", path,
+				 PROFILE_SIZE_MAX);
 	if (rc < 0)
 		return error_set(err, ERR_IO, rc, "cannot read '%s': %s", path, error_text(rc));
 	return 0;

@@ -22,8 +22,8 @@
  * caller's. -ENOENT when there is neither. */
 int profile_home(char **out, struct error *err);
 
-/* $XDG_CONFIG_HOME/sandlock/profiles if that variable is absolute, else .config/sandlock/profiles in the home directory.
- * It need not exist. *out is the caller's. */
+/* $XDG_CONFIG_HOME/sandlock/profiles if that variable is absolute, else .config/sandlock/profiles in the home
+ * directory. It need not exist. *out is the caller's. */
 int profile_dir(char **out, struct error *err);
 
 /* 1 to 64 bytes, no '/', no space, no NUL or control, not "." or "..". */
@@ -41,8 +41,8 @@ int profile_load_file(struct policy *p, const char *path, struct error *err);
 /* The text of a profile, with the same checks, NUL-terminated. *out is the caller's. */
 int profile_read(const char *name, char **out, size_t *len, struct error *err);
 
-/* Calls visit() with each profile's name, sorted by bytes, until it returns other than 0; that is returned. No folder is
- * no profiles. Files that are no profiles, or that could not be named, are left out. */
+/* Calls visit() with each profile's name, sorted by bytes, until it returns other than 0; that is returned. No folder
+ * is no profiles. Files that are no profiles, or that could not be named, are left out. */
 int profile_each(int (*visit)(const char *name, void *user), void *user, struct error *err);
 
 /* Removes a profile: -ENOENT when there is none. A symbolic link is removed, not its target. */

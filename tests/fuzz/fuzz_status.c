@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* --- the judge: RFC 8259 without white space, in 7-bit and valid UTF-8 --------------------------------------------- */
+/* --- the judge: RFC 8259 without white space, in 7-bit and valid UTF-8 -------------------------------------------- */
 
 struct judge {
 	const unsigned char *at;
@@ -138,7 +138,7 @@ static void must_be_one_value(const struct str *out)
 		abort();
 }
 
-/* --- the little programs -------------------------------------------------------------------------------------------- */
+/* --- the little programs ------------------------------------------------------------------------------------------ */
 
 struct program {
 	const uint8_t *at;

@@ -204,7 +204,8 @@ CASE(values_have_their_types_and_names)
 
 CASE(line_ends_in_long_strings_are_the_same_for_every_editor)
 {
-	AUTO(toml) struct toml_table *root = parse("a = '''\r\nx\r\ny'''\nb = \"\"\"x \\  \r\n\r\n \t y\"\"\"\nc = \"\"\"\"\"q\"\"\"\"\"\n");
+	AUTO(toml) struct toml_table *root = parse("a = '''\r\nx\r\ny'''\nb = \"\"\"x \\  \r\n\r\n \t y\"\"\"\n"
+						   "c = \"\"\"\"\"q\"\"\"\"\"\n");
 
 	(void)state;
 	assert_string_equal(toml_text(toml_get(root, "a")), "x\ny");
