@@ -1,6 +1,7 @@
 """Every escape attempt of tests/probes, without the sandbox, where it succeeds, and inside, where it is refused."""
 import os
 import socket
+import stat
 import subprocess
 
 import pytest
@@ -42,7 +43,7 @@ def snapshot(top):
         for name in folders + files:
             path = os.path.join(folder, name)
             st = os.lstat(path)
-            content = open(path, "rb").read() if name in files and not os.path.islink(path) else None
+            content = open(path, "rb").read() if stat.S_ISREG(st.st_mode) else None
             attributes = {a: os.getxattr(path, a) for a in os.listxattr(path, follow_symlinks=False)}
             time = None if name in folders else st.st_mtime_ns
             seen[path] = (st.st_mode, st.st_uid, st.st_gid, st.st_ino, st.st_nlink, st.st_size, time, content, attributes)

@@ -271,7 +271,7 @@ static const struct probe_case cases[] = {
 	{ "N02", "fastopen-sendto", "connect by sendto(MSG_FASTOPEN)", fastopen_sendto, NULL, K },
 	{ "N02", "fastopen-sendmsg", "connect by sendmsg(MSG_FASTOPEN)", fastopen_sendmsg, NULL, K },
 	{ "N02", "fastopen-connect", "connect by TCP_FASTOPEN_CONNECT", fastopen_connect, NULL, K },
-	{ "N03", "listen-unbound", "listen without bind", listen_unbound, NULL, K },
+	{ "N03", "listen-unbound", "listen without bind", listen_unbound, NULL, 0 },
 	{ "N03", "bind", "bind a TCP port", bind_port, NULL, K },
 	{ "N04", "sctp", "an SCTP socket", SOCKET(AF_INET, SOCK_STREAM, 132), .flags = K },
 	{ "N04", "dccp", "a DCCP socket", SOCKET(AF_INET, 6, 33), .flags = K },
