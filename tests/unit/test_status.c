@@ -1,0 +1,185 @@
+/* Unit tests of run/status.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "fake_kernel.h"
+#include "fault.h"
+#include "features/registry.h"
+
+#include "run/status.h"
+
+static const struct report_entry entry = {
+	.operation = (char *)"read", .target = (char *)"/etc/\033[2Jshadow", .process = (char *)"cat",
+	.rule = (char *)"no grant covers it", .flag = (char *)"-r /etc/shadow", .pid = 12, .errnum = EACCES, .times = 3,
+};
+
+static const struct status_limit memory = { "memory", 1024 };
+
+static struct status_view view(enum status_kind kind)
+{
+	return (struct status_view){
+		.kind = kind, .wall_ns = 1500000000, .cpu_ns = 20000000, .peak_memory = 4096, .refusals = 3,
+		.entries = &entry, .entry_count = 1, .supervised = true, .limits = &memory, .limit_count = 1,
+	};
+}
+
+#define CHECK(function, v, expected)                            \
+	do {                                                    \
+		AUTO(str) struct str out = STR(STATUS_TEXT_MAX); \
+		assert_int_equal(function((v), &out), 0);       \
+		assert_string_equal(out.buf, (expected));       \
+	} while (0)
+
+static void an_exit_is_one_line_of_json_with_the_old_keys(void **unused)
+{
+	struct status_view v = view(STATUS_EXITED);
+
+	(void)unused;
+	v.code = 3;
+	CHECK(status_json, &v,
+	      "{\"exit_code\":3,\"kind\":\"exited\",\"reason\":\"exited with code 3\",\"wall_ms\":1500,\"cpu_ms\":20,"
+	      "\"peak_memory\":4096,\"notifications\":0,\"refusals\":3,\"limits\":{\"memory\":1024}}");
+}
+
+static void a_signal_gives_minus_one_and_its_number(void **unused)
+{
+	struct status_view v = view(STATUS_SIGNALED);
+	AUTO(str) struct str out = STR(4096);
+
+	(void)unused;
+	v.signal = 11;
+	assert_int_equal(status_json(&v, &out), 0);
+	assert_non_null(strstr(out.buf, "{\"exit_code\":-1,\"signal\":11,"));
+	assert_non_null(strstr(out.buf, "killed by signal 11 (SIGSEGV)"));
+}
+
+static void exit_codes_follow_the_shell(void **unused)
+{
+	static const int expected[STATUS_KIND_MAX] = { -1, 7, 137, 124, 137, 137, 137 };
+
+	(void)unused;
+	for (int kind = 0; kind < STATUS_KIND_MAX; kind++) {
+		struct status_view v = view((enum status_kind)kind);
+
+		v.code = 7;
+		v.signal = kind == STATUS_SIGNALED ? 9 : 0;
+		assert_int_equal(status_exit_code(&v), expected[kind]);
+	}
+}
+
+static void the_limit_that_killed_is_named(void **unused)
+{
+	struct status_view v = view(STATUS_LIMIT);
+
+	(void)unused;
+	v.limit = "--max-memory 64M";
+	CHECK(status_reason, &v, "killed for passing --max-memory 64M");
+}
+
+static void each_refusal_has_three_facts_and_nothing_that_harms_a_terminal(void **unused)
+{
+	struct status_view v = view(STATUS_EXITED);
+
+	(void)unused;
+	v.explained = true;
+	CHECK(status_report_text, &v,
+	      "sandlock: 3 refusals\n"
+	      "  cat (pid 12): read '/etc/\\x1b[2Jshadow': Permission denied, 3 times\n"
+	      "      why: no grant covers it\n"
+	      "      add: -r /etc/shadow\n");
+}
+
+static void the_report_says_what_it_could_not_see(void **unused)
+{
+	struct status_view v = view(STATUS_EXITED);
+
+	(void)unused;
+	v.entry_count = 0;
+	v.refusals = 0;
+	CHECK(status_report_text, &v,
+	      "sandlock: nothing was refused (what Landlock alone refuses is not seen without --explain)\n");
+	v.dropped = 9;
+	v.refusals = 9;
+	v.explained = true;
+	CHECK(status_report_text, &v, "sandlock: 9 refusals\n  and 9 more that the report had no room for\n");
+	v.supervised = false;
+	CHECK(status_report_text, &v, "sandlock: refusals cannot be reported without a supervisor\n");
+}
+
+static void the_json_report_has_the_same_content(void **unused)
+{
+	struct status_view v = view(STATUS_EXITED);
+
+	(void)unused;
+	CHECK(status_report_json, &v,
+	      "{\"total\":3,\"dropped\":0,\"supervised\":true,\"explained\":false,\"refusals\":[{\"operation\":\"read\","
+	      "\"target\":\"/etc/\\u001b[2Jshadow\",\"process\":\"cat\",\"pid\":12,\"errno\":13,\"error\":\"EACCES\","
+	      "\"rule\":\"no grant covers it\",\"flag\":\"-r /etc/shadow\",\"times\":3}]}");
+}
+
+static void only_a_failed_program_that_was_not_watched_gets_the_hint(void **unused)
+{
+	struct status_view v = view(STATUS_EXITED);
+	AUTO(str) struct str out = STR(4096);
+
+	(void)unused;
+	assert_int_equal(status_hint_text(&v, &out), 0);
+	assert_int_equal(out.len, 0);
+	v.code = 1;
+	status_hint_text(&v, &out);
+	assert_non_null(strstr(out.buf, "--explain"));
+	str_clear(&out);
+	v.explained = true;
+	status_hint_text(&v, &out);
+	assert_int_equal(out.len, 0);
+}
+
+static void no_memory_is_an_error_everywhere(void **unused)
+{
+	static int (*const functions[])(const struct status_view *, struct str *) = {
+		status_reason, status_json, status_report_text, status_report_json, status_hint_text,
+	};
+	struct status_view v = view(STATUS_SIGNALED);
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		for (int n = 0;; n++) {
+			AUTO(str) struct str out = STR(STATUS_TEXT_MAX);
+
+			fault_arm(n);
+			int rc = functions[i](&v, &out);
+			if (!fault_fired()) {
+				assert_int_equal(rc, 0);
+				assert_true(n > 0);
+				break;
+			}
+			assert_int_equal(rc, -ENOMEM);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_exit_is_one_line_of_json_with_the_old_keys),
+		cmocka_unit_test(a_signal_gives_minus_one_and_its_number),
+		cmocka_unit_test(exit_codes_follow_the_shell),
+		cmocka_unit_test(the_limit_that_killed_is_named),
+		cmocka_unit_test(each_refusal_has_three_facts_and_nothing_that_harms_a_terminal),
+		cmocka_unit_test(the_report_says_what_it_could_not_see),
+		cmocka_unit_test(the_json_report_has_the_same_content),
+		cmocka_unit_test(only_a_failed_program_that_was_not_watched_gets_the_hint),
+		cmocka_unit_test(no_memory_is_an_error_everywhere),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
