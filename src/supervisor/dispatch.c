@@ -142,9 +142,11 @@ static struct verdict ask(const struct dispatch *d, const struct dispatch_chain 
 
 struct verdict dispatch_call(const struct dispatch *d, const struct call *call)
 {
-	struct verdict v = ask(d, chain_of(d, call->nr), call);
+	/* What the rules refuse is refused, whatever a feature would do with the call: clone(CLONE_NEWUSER) reaches us
+	 * both as a refusal and as a fork. */
+	struct verdict v = ask(d, &d->any, call);
 
 	if (v.kind == V_NEXT)
-		v = ask(d, &d->any, call);
+		v = ask(d, chain_of(d, call->nr), call);
 	return v.kind == V_NEXT ? v_errno(ENOSYS) : v;
 }

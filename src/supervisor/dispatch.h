@@ -22,7 +22,7 @@ struct dispatch {
 	void *state[DISPATCH_FEATURES];
 	size_t count;
 	struct dispatch_chain chain[SYSRULES_MAX];
-	struct dispatch_chain any;      /* the "*" handlers, asked last */
+	struct dispatch_chain any;      /* the "*" handlers, asked first: the refusals */
 	bool started[DISPATCH_FEATURES];
 };
 
@@ -39,7 +39,7 @@ void dispatch_stop(struct dispatch *d);
 /* How a call must be run: of enum handler_flags, joined over its chain. H_NO_DECODE only if all have it. */
 unsigned dispatch_flags(const struct dispatch *d, int nr);
 
-/* Asks the chain; ENOSYS when nobody answers, EPERM for a continue without leave. Never V_NEXT. */
+/* Asks the "*" handlers, then the chain; ENOSYS when nobody answers, EPERM for a continue without leave. Never V_NEXT. */
 struct verdict dispatch_call(const struct dispatch *d, const struct call *call);
 
 #endif

@@ -143,7 +143,7 @@ enum handler_flags {
 };
 
 struct handler {
-	const char *syscall;    /* a name in syscalls.tbl; "*" handles every refused call (one feature only) */
+	const char *syscall;    /* a name in syscalls.tbl; "*" is asked first about every call (the refusals) */
 	struct verdict (*on_call)(const struct call *call, void *state);
 	unsigned flags;
 	/* Optional: trap only when this test on an argument holds (see struct trap). */

@@ -181,8 +181,8 @@ static int ob_count_tree(const struct call *call, unsigned *processes, unsigned 
 		tree->max = TREE_MAX;
 	}
 	int rc = proctree_walk(tree, owner(call)->root);
-	if (rc < 0)
-		return rc;
+	if (rc < 0 || tree->full)
+		return rc < 0 ? rc : -E2BIG;    /* too many to count is too many */
 	*processes = (unsigned)tree->len;
 	*tasks = (unsigned)tree->tasks;
 	return 0;

@@ -1,0 +1,189 @@
+/* Dispatch: chains in order, refusals before features, and no continuing without leave. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fault.h"
+
+#include "supervisor/dispatch.h"
+
+static bool always(const struct policy *p)
+{
+	(void)p;
+	return true;
+}
+
+static bool never(const struct policy *p)
+{
+	(void)p;
+	return false;
+}
+
+static struct verdict next(const struct call *call, void *state)
+{
+	(void)call;
+	(void)state;
+	return v_next();
+}
+
+static struct verdict let_go(const struct call *call, void *state)
+{
+	(void)call;
+	(void)state;
+	return v_continue();
+}
+
+static struct verdict refuse_all(const struct call *call, void *state)
+{
+	(void)state;
+	return call->raw[0] & 0x10000000 ? v_errno(EPERM) : v_next();
+}
+
+static struct verdict answer_seven(const struct call *call, void *state)
+{
+	(void)call;
+	(void)state;
+	return v_result(7);
+}
+
+static const struct handler first_rows[] = { { .syscall = "clone", .on_call = next, .flags = H_NO_DECODE } };
+static const struct handler fork_rows[] = {
+	{ .syscall = "clone", .on_call = let_go, .flags = H_MAY_CONTINUE | H_NO_DECODE,
+	  .conditional = true, .test_arg = 0, .test_op = ARG_MASK_EQ, .test_mask = 0x10000, .test_value = 0 },
+	{ .syscall = "getppid", .on_call = let_go },
+};
+static const struct handler any_rows[] = { { .syscall = "*", .on_call = refuse_all, .flags = H_NO_DECODE } };
+static const struct handler seven_rows[] = { { .syscall = "uname", .on_call = answer_seven, .flags = H_BLOCKS } };
+
+static const struct feature first = { .name = "first", .wanted = always, HANDLERS(first_rows) };
+static const struct feature forks = { .name = "forks", .wanted = always, HANDLERS(fork_rows) };
+static const struct feature any = { .name = "any", .wanted = always, HANDLERS(any_rows) };
+static const struct feature seven = { .name = "seven", .wanted = always, HANDLERS(seven_rows) };
+static const struct feature unwanted = { .name = "unwanted", .wanted = never, HANDLERS(seven_rows) };
+static const struct feature *const all[] = { &first, &forks, &any, &seven };
+
+static struct dispatch *built(void)
+{
+	struct dispatch *d = calloc(1, sizeof *d);
+
+	assert_int_equal(dispatch_init(d, all, 4, NULL), 0);
+	return d;
+}
+
+static struct verdict ask(struct dispatch *d, const char *name, uint64_t arg)
+{
+	struct call call = { .nr = syscall_nr(ARCH_NATIVE, name), .raw = { arg } };
+
+	return dispatch_call(d, &call);
+}
+
+static void a_refused_call_is_not_continued_by_a_feature_that_counts_it(void **state)
+{
+	struct dispatch *d = built();
+
+	(void)state;
+	struct verdict v = ask(d, "clone", 0x10000000 | 17);
+	assert_int_equal(v.kind, V_ERRNO);
+	assert_int_equal(v.value, EPERM);
+	assert_int_equal(ask(d, "clone", 17).kind, V_CONTINUE);
+	free(d);
+}
+
+static void continuing_without_leave_is_refused(void **state)
+{
+	struct dispatch *d = built();
+
+	(void)state;
+	struct verdict v = ask(d, "getppid", 0);
+	assert_int_equal(v.kind, V_ERRNO);
+	assert_int_equal(v.value, EPERM);
+	free(d);
+}
+
+static void a_call_that_nobody_answers_is_enosys(void **state)
+{
+	struct dispatch *d = built();
+
+	(void)state;
+	struct verdict v = ask(d, "getpid", 0);
+	assert_int_equal(v.kind, V_ERRNO);
+	assert_int_equal(v.value, ENOSYS);
+	free(d);
+}
+
+static void a_blocking_row_sends_its_call_to_a_worker(void **state)
+{
+	struct dispatch *d = built();
+
+	(void)state;
+	assert_true(dispatch_flags(d, syscall_nr(ARCH_NATIVE, "uname")) & H_BLOCKS);
+	assert_false(dispatch_flags(d, syscall_nr(ARCH_NATIVE, "clone")) & H_BLOCKS);
+	assert_true(dispatch_flags(d, syscall_nr(ARCH_NATIVE, "clone")) & H_NO_DECODE);
+	assert_false(dispatch_flags(d, syscall_nr(ARCH_NATIVE, "uname")) & H_NO_DECODE);
+	assert_int_equal(dispatch_flags(d, -1) & H_BLOCKS, 0);
+	assert_int_equal(dispatch_flags(d, SYSRULES_MAX + 5) & H_BLOCKS, 0);
+	free(d);
+}
+
+static void the_traps_are_what_the_rows_say(void **state)
+{
+	struct dispatch *d = built();
+	struct trap *traps = NULL;
+	size_t count = 0;
+
+	(void)state;
+	assert_int_equal(dispatch_traps(d, &traps, &count), 0);
+	assert_int_equal(count, 4);     /* the "*" row traps nothing by itself */
+	assert_string_equal(traps[1].syscall, "clone");
+	assert_true(traps[1].conditional);
+	assert_int_equal(traps[1].mask, 0x10000);
+	free(traps);
+	free(d);
+}
+
+static void an_unwanted_feature_has_no_say(void **state)
+{
+	const struct feature *const some[] = { &unwanted };
+	struct dispatch *d = calloc(1, sizeof *d);
+
+	(void)state;
+	assert_int_equal(dispatch_init(d, some, 1, NULL), 0);
+	assert_int_equal(d->count, 0);
+	assert_int_equal(ask(d, "uname", 0).value, ENOSYS);
+	free(d);
+}
+
+static void traps_without_memory_are_an_error(void **state)
+{
+	struct dispatch *d = built();
+	struct trap *traps = NULL;
+	size_t count;
+
+	(void)state;
+	fault_arm(0);
+	int rc = dispatch_traps(d, &traps, &count);
+	assert_true(fault_fired());
+	assert_int_equal(rc, -ENOMEM);
+	assert_null(traps);
+	free(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_refused_call_is_not_continued_by_a_feature_that_counts_it),
+		cmocka_unit_test(continuing_without_leave_is_refused),
+		cmocka_unit_test(a_call_that_nobody_answers_is_enosys),
+		cmocka_unit_test(a_blocking_row_sends_its_call_to_a_worker),
+		cmocka_unit_test(the_traps_are_what_the_rows_say),
+		cmocka_unit_test(an_unwanted_feature_has_no_say),
+		cmocka_unit_test(traps_without_memory_are_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
