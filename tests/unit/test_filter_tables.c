@@ -67,7 +67,7 @@ static const struct { const char *name; enum arg_op op; bool masked; } trap_test
 
 static struct trap read_trap(struct table *t, char *text)
 {
-	char *parts[4];
+	char *parts[4] = { text };
 	size_t count = split(text, ":", parts, 4);
 	struct trap trap = { .syscall = parts[0] };
 
