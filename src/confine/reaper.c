@@ -141,14 +141,17 @@ static void start_child(struct reaper *r)
 	 * must be of the same session and make its own group by itself. */
 	SYS(SYS_setpgid, 0, 0);
 
-	if (wait_stage(shared, STAGE_SETTING_UP) == STAGE_LISTENER) {
+	int stage = wait_stage(shared, STAGE_SETTING_UP);
+	/* A fast child is past the stage of the listener when we look, even inside the program: its listener still waits. */
+	if (shared->listener >= 0) {
 		long rc = tell(start->control, NEWS_LISTENER, (int)pid, shared->listener);
 		if (rc < 0) {                   /* nobody would answer the child's calls */
 			shared->fault_step = -1;
 			shared->fault_errno = (int)-rc;
 			sys_kill((pid_t)pid, SIGKILL);
 		}
-		wait_stage(shared, STAGE_LISTENER);
+		if (stage == STAGE_LISTENER)
+			wait_stage(shared, STAGE_LISTENER);
 	}
 }
 
