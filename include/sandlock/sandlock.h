@@ -246,7 +246,7 @@ SANDLOCK_API enum sandlock_event sandlock_next_event(sandlock_sandbox *box);
 SANDLOCK_API int sandlock_pid(const sandlock_sandbox *box);     /* of the top process */
 SANDLOCK_API int sandlock_kill(sandlock_sandbox *box);          /* SIGKILL to the whole tree; fine when it has ended */
 SANDLOCK_API int sandlock_pause(sandlock_sandbox *box);         /* every process of the tree; -ESRCH when ended */
-SANDLOCK_API int sandlock_resume(sandlock_sandbox *box);
+SANDLOCK_API int sandlock_resume(sandlock_sandbox *box);        /* after a pause; -ESRCH when ended */
 SANDLOCK_API int sandlock_signal(sandlock_sandbox *box, int signal); /* to the top process's group; -ESRCH when ended */
 
 /* The host's end of a piped stream (0, 1 or 2), once: the caller owns it. -EBADF if it is not piped or was taken. */

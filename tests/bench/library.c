@@ -20,8 +20,6 @@
 
 #include <sandlock/sandlock.h>
 
-extern char **environ;
-
 static const char *const true_argv[] = { "/bin/true", NULL };
 static const char *const sleep_argv[] = { "/bin/sleep", "0.5", NULL };
 

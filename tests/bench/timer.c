@@ -14,8 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum { COMMANDS_MAX = 16 };
 
 static int compare(const void *a, const void *b)
