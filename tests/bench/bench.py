@@ -110,8 +110,12 @@ def inner(b, prefixes, arguments, rounds):
 # --- measures: each a function that adds rows ---------------------------------------------------------------------
 
 def measure_start(b):
-    prefixes = b.variants(names=("bare", "floor", "sandlock", "bwrap", "peer"))
-    prefixes["no-supervisor"] = [b.sandlock, "run", "--quiet", "--no-supervisor", *b.grants(), "--"]
+    grants = [f for p in ("/usr", "/bin", "/lib", "/lib64", "/etc") if os.path.exists(p) for f in ("-r", p)]
+    prefixes = b.variants(names=("bare", "floor", "bwrap"))
+    prefixes["sandlock"] = [b.sandlock, "run", *grants, "--"]
+    prefixes["no-supervisor"] = [b.sandlock, "run", "--no-supervisor", *grants, "--"]
+    if b.peer:
+        prefixes["peer"] = [b.peer, "run", *grants, "--"]
     got = times(b, prefixes, ["/bin/true"], 40 if b.quick else 300)
     ms = {k: v / 1000 for k, v in got.items()}
     b.row("start and end of /bin/true", "ms", ms, "bare", 1.8)
