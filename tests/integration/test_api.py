@@ -75,7 +75,7 @@ def test_the_library_exports_nothing_but_its_own():
     listing = subprocess.run(["nm", "-D", "--defined-only", os.path.join(LIBRARY, "libsandlock.so")], check=True,
                              capture_output=True, text=True).stdout
     names = {line.split()[-1].split("@")[0] for line in listing.splitlines()}
-    assert names and all(name.startswith(("sandlock_", "SANDLOCK_")) for name in names), names
+    assert names and all(name.startswith("sandlock_") for name in names - {"LIBSANDLOCK_0"}), names
 
 
 def test_every_function_of_the_header_is_exported():

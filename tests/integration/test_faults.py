@@ -24,6 +24,13 @@ def needs_strace():
         pytest.skip("allowed: program: strace is not installed")
 
 
+def calls_before_main(call, work):
+    """How often the loader and the C library make the call: what fails there is not ours to explain."""
+    subprocess.run(["strace", "-f", "-qq", "-o", work / "trace", "-e", f"trace={call}", box.SANDLOCK, "version"],
+                   capture_output=True, timeout=40)
+    return len((work / "trace").read_text(errors="replace").splitlines())
+
+
 def inject(call, error, when, work, marked):
     for name in ("out", "trace"):
         (work / name).unlink(missing_ok=True)
@@ -40,7 +47,8 @@ def inject(call, error, when, work, marked):
 def test_the_failure_of_a_call_of_set_up_is_a_sentence_or_harmless(call, work, marked):
     needs_strace()
     hits = 0
-    for when in range(1, LAST + 1):
+    first = calls_before_main(call, work) + 1
+    for when in range(first, first + LAST):
         done, injected = inject(call, FAULTS[call], when, work, marked)
         if "invalid system call" in done.stderr:
             pytest.skip(f"allowed: kernel: strace does not know {call}")
@@ -50,6 +58,7 @@ def test_the_failure_of_a_call_of_set_up_is_a_sentence_or_harmless(call, work, m
         where = f"{call} number {when}: status {done.returncode}: {done.stderr!r}"
         assert marked.none_left(), where
         assert done.returncode != -11 and done.returncode not in (139, 134), where
+        assert done.returncode != 124, "it hung: " + where
         ran = (work / "out").exists()
         if done.returncode == 0:
             assert ran, where

@@ -1,4 +1,5 @@
 """A sandbox in a sandbox: works where the kernel can, else a sentence names the option; the outer wall always holds."""
+import os
 import subprocess
 
 import pytest
@@ -47,7 +48,8 @@ def test_under_an_outer_one_without_a_supervisor_the_inner_may_have_one(work):
 
 
 def test_the_outer_limit_counts_the_inner_processes(work):
-    done = nested(["-P", "12", "-w", work], ["--no-supervisor"], [box.compiled("forks"), "fork", "40"])
+    forks = box.compiled("forks")
+    done = nested(["-P", "12", "-w", work, "-r", os.path.dirname(forks)], ["--no-supervisor"], [forks, "fork", "40"])
     made, code = map(int, box.check(done).stdout.split())
     assert code == 11 and made < 12
 
@@ -69,8 +71,10 @@ def test_under_a_container_like_profile_the_sandbox_works(error, work, outside):
     wrapper = box.compiled("tools/without-syscall.c")
     command = [box.SANDLOCK, "run", "-w", str(work), "-P", "8", "--", "/bin/sh", "-c",
                f"chmod 751 {work}; cat {outside}/secret.txt 2>/dev/null || echo refused"]
-    for call in ("pidfd_getfd", "process_vm_readv", "process_vm_writev", "ptrace", "clone3"):
+    for call in ("pidfd_getfd", "process_vm_readv", "process_vm_writev", "ptrace"):
         command = [wrapper, call, error, "--", *command]
+    # Engines answer ENOSYS here, since libc takes EPERM for the last word.
+    command = [wrapper, "clone3", "ENOSYS", "--", *command]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     assert box.check(done).stdout == "refused\n"
 
