@@ -353,7 +353,7 @@ const char *option_nearer(const char *word, const char *candidate, const char *b
 {
 	size_t d = candidate ? str_distance(word, candidate) : SIZE_MAX;
 
-	if (d > (strlen(word) < 5 ? 1U : 2U) + strlen(word) / 8 || d >= *distance)
+	if (d > (strlen(word) < 4 ? 1U : 2U) + strlen(word) / 8 || d >= *distance)
 		return best;
 	*distance = d;
 	return candidate;
