@@ -19,14 +19,14 @@ struct arg_profile {
 void auto_policy(sandlock_policy **policy);     /* for AUTO(policy) */
 
 /*
- * The profile if one is named, over it the options, and beneath both what `sandlock run` starts from: the preset "base",
- * and the current directory to read when nothing else of the file system is granted. "bare" leaves these out. 0 with
- * *out frozen, or -1 with *code set after the message.
+ * The profile if one is named, over it the options, and beneath both what `sandlock run` starts from, the preset "base",
+ * unless "bare" is set. (The current directory, where no path is granted, is added by the library.) 0 with *out frozen, or
+ * -1 with *code set after the message.
  */
 int assemble_policy(const struct command *command, const char *const *argv, const struct arg_profile *profile,
 		    sandlock_policy **out, int *code);
 
-/* Adds those beginnings to a policy that is not frozen. 0 or -errno. */
+/* Adds that beginning to a policy that is not frozen. 0 or -errno. */
 int assemble_defaults(sandlock_policy *policy, sandlock_error **err);
 
 #endif

@@ -19,34 +19,35 @@ static const struct arg_option options[] = {
 };
 
 /* What to do where a capability is missing. Without a required one the default policy cannot be enforced. */
-static const struct {
+static const struct advice {
 	const char *probe;
 	bool required;
+	bool fact;              /* a fact about the machine, neither good nor bad */
 	const char *advice;
 } advices[] = {
-	{ "landlock", true, "needs Linux 5.13 with Landlock built in and \"landlock\" in the lsm= boot parameter" },
-	{ "seccomp", true, "needs a kernel with CONFIG_SECCOMP_FILTER" },
-	{ "seccomp.filter", true, "needs a kernel with CONFIG_SECCOMP_FILTER" },
-	{ "seccomp.notify", true, "needs Linux 5.5, and no other seccomp listener around sandlock; else --no-supervisor" },
-	{ "pidfd_getfd", false, "a container's seccomp profile refuses it: docker run --security-opt seccomp=unconfined" },
-	{ "process_vm_readv", false, "/proc/PID/mem is used instead" },
-	{ "userns", false, "not needed by the default policy; sysctl kernel.unprivileged_userns_clone=1 or the AppArmor "
+	{ "landlock", true, false, "needs Linux 5.13 with Landlock built in and \"landlock\" in the lsm= boot parameter" },
+	{ "seccomp.filter", true, false, "needs a kernel with CONFIG_SECCOMP_FILTER" },
+	{ "seccomp.notify", true, false, "needs Linux 5.5, and no other seccomp listener around sandlock; else --no-supervisor" },
+	{ "pidfd_getfd", false, false, "a container's seccomp profile refuses it: docker run --security-opt seccomp=unconfined" },
+	{ "process_vm_readv", false, false, "/proc/PID/mem is used instead" },
+	{ "userns", false, false, "not needed by the default policy; sysctl kernel.unprivileged_userns_clone=1 or the AppArmor "
 	  "profile of the distribution decide" },
-	{ "overlayfs", false, "not needed by the default policy" },
-	{ "fuse", false, "not needed by the default policy; modprobe fuse" },
-	{ "cgroup", false, "memory is sampled instead; systemd-run --user --scope -p Delegate=yes gives a cgroup" },
+	{ "overlayfs", false, false, "not needed by the default policy" },
+	{ "fuse", false, false, "not needed by the default policy; modprobe fuse" },
+	{ "cgroup", false, false, "memory is sampled instead; systemd-run --user --scope -p Delegate=yes gives a cgroup" },
+	{ "landlock.errata", false, true, NULL },
+	{ "container", false, true, NULL },
+	{ "yama", false, true, NULL },
 };
 
-static const char *advice_for(const char *probe, bool *required)
+static const struct advice *advice_for(const char *probe)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(advices); i++) {
-		if (strcmp(advices[i].probe, probe) != 0)
-			continue;
-		*required = advices[i].required;
-		return advices[i].advice;
-	}
-	*required = false;
-	return NULL;
+	static const struct advice none;
+
+	for (size_t i = 0; i < ARRAY_SIZE(advices); i++)
+		if (strcmp(advices[i].probe, probe) == 0)
+			return &advices[i];
+	return &none;
 }
 
 /* The policy of `sandlock run` without options; NULL and *why when it cannot be made. */
@@ -73,22 +74,32 @@ static void protection_line(struct str *out, const char *name, int abi, const ch
 		 missing ? "; newer kernel, or --allow-degraded " : "", missing ? name : "");
 }
 
+static const char *mark_of(const struct advice *advice, int level)
+{
+	if (advice->fact)
+		return "  ";
+	if (level > 0)
+		return "ok";
+	return advice->required ? "!!" : "--";
+}
+
 static void probe_line(struct str *out, size_t index)
 {
 	const char *name = sandlock_probe_name(index);
 	const char *help = sandlock_probe_help(index);
 	int level = sandlock_probe(name);
-	bool required;
-	const char *advice = advice_for(name, &required);
+	const struct advice *advice = advice_for(name);
 
-	str_addf(out, "  [%s] %-20s ", level > 0 ? "ok" : required ? "!!" : "--", name);
-	if (level > 0)
-		str_addf(out, "%-4d", level);
+	str_addf(out, "  [%s] %-22s ", mark_of(advice, level), name);
+	if (level < 0)
+		str_addf(out, "no (%s): ", error_text(level));
+	else if (level == 0 && !advice->fact)
+		str_add(out, "no   ");
 	else
-		str_addf(out, "no (%s)", level < 0 ? error_text(level) : "not there");
-	str_addf(out, " %s\n", help ? help : "");
-	if (level <= 0 && advice)
-		str_addf(out, "       %s\n", advice);
+		str_addf(out, "%-4d ", level);
+	str_addf(out, "%s\n", help ? help : "");
+	if (level <= 0 && advice->advice)
+		str_addf(out, "       %s\n", advice->advice);
 }
 
 static void print_text(struct str *out, const sandlock_policy *policy, const char *why, bool good)
@@ -121,16 +132,15 @@ static void json_probe(struct str *out, size_t index)
 {
 	const char *name = sandlock_probe_name(index);
 	int level = sandlock_probe(name);
-	bool required;
-	const char *advice = advice_for(name, &required);
+	const struct advice *advice = advice_for(name);
 
 	json_text(out, name);
-	str_addf(out, ":{\"level\":%d,\"required\":%s", level > 0 ? level : 0, required ? "true" : "false");
+	str_addf(out, ":{\"level\":%d,\"required\":%s", level > 0 ? level : 0, advice->required ? "true" : "false");
 	if (level < 0)
 		str_addf(out, ",\"errno\":\"%s\"", error_name(level));
-	if (level <= 0 && advice) {
+	if (level <= 0 && advice->advice) {
 		str_add(out, ",\"advice\":");
-		json_text(out, advice);
+		json_text(out, advice->advice);
 	}
 	str_addc(out, '}');
 }
@@ -173,13 +183,9 @@ static bool is_enforceable(const sandlock_policy *policy)
 {
 	const char *name;
 
-	for (size_t i = 0; (name = sandlock_probe_name(i)); i++) {
-		bool required;
-
-		advice_for(name, &required);
-		if (required && sandlock_probe(name) <= 0)
+	for (size_t i = 0; (name = sandlock_probe_name(i)); i++)
+		if (advice_for(name)->required && sandlock_probe(name) <= 0)
 			return false;
-	}
 	for (size_t i = 0; policy && (name = sandlock_protection_name(i)); i++) {
 		const char *state = sandlock_protection_state(policy, name);
 

@@ -222,8 +222,8 @@ const struct command command_run = {
 	.synopsis = "[OPTIONS] [--] COMMAND [ARGS...]",
 	.summary = "Runs a program in a sandbox",
 	.text = "The sandbox starts from what a program needs to start at all (the preset \"base\") and grants nothing else; with no\n"
-		"path granted, the current directory can be read, unless that is /. --bare starts from nothing. The exit code is the\n"
-		"program's; 128+N after signal N, 124 after --timeout, 125 when sandlock failed, 126 and 127 when the program could\n"
-		"not be run or found, 2 for a wrong command line.\n",
+		"path granted, the current directory can be read, unless it is / or contains the home directory. --bare starts from\n"
+		"nothing. The exit code is the program's; 128+N after signal N, 124 after --timeout, 125 when sandlock failed, 126 and\n"
+		"127 when the program could not be run or found, 2 for a wrong command line.\n",
 	.options = options, .option_count = ARRAY_SIZE(options), .takes_policy = true, .run = run,
 };
