@@ -11,6 +11,7 @@
 #include "cli/assemble.h"
 #include "cli/commands.h"
 #include "cli/out.h"
+#include "cli/strays.h"
 #include "cli/watch.h"
 
 struct request {
@@ -127,6 +128,7 @@ static int run_program(const sandlock_policy *policy, const struct program *prog
 	}
 	args.argv = program->argv;
 	args.flags = watch_lends_terminal(&watch) ? SANDLOCK_SPAWN_FOREGROUND : 0;
+	strays_adopt();
 	rc = sandlock_spawn(policy, &args, &box, &err);
 	if (rc < 0) {
 		AUTO(str) struct str message = STR(4096);
@@ -139,7 +141,10 @@ static int run_program(const sandlock_policy *policy, const struct program *prog
 		watch_run(&watch, box);
 		after->interrupted = watch.forwarded;
 		rc = after_end(after, box);
+		bool lost = sandlock_exit_kind(box) == SANDLOCK_LOST;
 		sandlock_free(box);
+		if (lost)
+			strays_kill();
 	}
 	watch_close(&watch);
 	return rc;
