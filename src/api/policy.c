@@ -170,7 +170,7 @@ int sandlock_policy_freeze(sandlock_policy *policy, sandlock_error **err)
 static const struct words *list_of(const struct policy *p, const char *key, const struct option_row **row)
 {
 	*row = option_by_key(key);
-	return *row && option_is_list(*row) ? (const struct words *)((const char *)p + (*row)->offset) : NULL;
+	return *row && option_is_list(*row) ? (const void *)((const char *)p + (*row)->offset) : NULL;
 }
 
 const char *sandlock_policy_get(const sandlock_policy *policy, const char *key, size_t index)

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 
+__attribute__((format(printf, 4, 0)))
 static void fill(struct error *err, enum err_kind kind, int rc, const char *fmt, va_list ap)
 {
 	if (!err || err->kind != ERR_NONE)

@@ -150,7 +150,7 @@ static int add_children_of(struct proctree *t, pid_t pid, size_t *tasks)
 		if (got <= 0)
 			break;
 		for (long at = 0; at < got;) {
-			const struct dirent64 *entry = (const struct dirent64 *)(buf + at);
+			const struct dirent64 *entry = (const void *)(buf + at);
 			uint64_t tid;
 
 			at += entry->reclen;

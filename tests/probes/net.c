@@ -77,7 +77,8 @@ static int fastopen_sendto(const struct probe_args *args)
 static int fastopen_sendmsg(const struct probe_args *args)
 {
 	struct sockaddr_in to = loopback(args->port);
-	struct iovec part = { "x", 1 };
+	char byte = 'x';
+	struct iovec part = { &byte, 1 };
 	struct msghdr message = { .msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &part, .msg_iovlen = 1 };
 	int fd = (int)SYS(SYS_socket, AF_INET, SOCK_STREAM, 0);
 
