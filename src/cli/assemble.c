@@ -2,6 +2,7 @@
 #include "cli/assemble.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "cli/out.h"
@@ -13,8 +14,13 @@ void auto_policy(sandlock_policy **policy)
 
 int assemble_defaults(sandlock_policy *policy, sandlock_error **err)
 {
+	const char *preset;
+
 	if (sandlock_policy_get(policy, "bare", 0))
 		return 0;
+	for (size_t i = 0; (preset = sandlock_policy_get(policy, "extends", i)); i++)
+		if (strcmp(preset, "base") == 0)
+			return 0;
 	return sandlock_policy_add_from(policy, "extends", "base", "default", err);
 }
 

@@ -226,9 +226,10 @@ const struct command command_run = {
 	.name = "run",
 	.synopsis = "[OPTIONS] [--] COMMAND [ARGS...]",
 	.summary = "Runs a program in a sandbox",
-	.text = "The sandbox starts from what a program needs to start at all (the preset \"base\") and grants nothing else; with no\n"
-		"path granted, the current directory can be read, unless it is / or contains the home directory. --bare starts from\n"
-		"nothing. The exit code is the program's; 128+N after signal N, 124 after --timeout, 125 when sandlock failed, 126 and\n"
-		"127 when the program could not be run or found, 2 for a wrong command line.\n",
+	.text = "The sandbox starts from what a program needs to start at all (the preset \"base\") and grants nothing\n"
+		"else; with no path granted, the current directory can be read, unless it is / or contains the home\n"
+		"directory. --bare starts from nothing. The exit code is the program's; 128+N after signal N, 124 after\n"
+		"--timeout, 125 when sandlock failed, 126 and 127 when the program could not be run or found, 2 for a wrong\n"
+		"command line.\n",
 	.options = options, .option_count = ARRAY_SIZE(options), .takes_policy = true, .run = run,
 };
