@@ -68,7 +68,7 @@ static int close_all_on_exec(int floor)
 static int step_descriptors(struct child *c)
 {
 	const struct child_plan *plan = c->plan;
-	int copy[64];
+	int copy[PLAN_FDS_MAX];
 
 	if (plan->fd_count > sizeof copy / sizeof copy[0])
 		return -EMFILE;

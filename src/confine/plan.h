@@ -49,6 +49,7 @@ struct plan_fd {
 };
 
 #define PLAN_LIMITS_MAX 6
+#define PLAN_FDS_MAX 64
 
 /* Constant once the clone is made. Pointers lead to memory that outlives the exec. */
 struct child_plan {

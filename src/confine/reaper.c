@@ -69,30 +69,54 @@ static long tell(int sock, int kind, int value, int fd)
 	return rc;
 }
 
-/* Closes every descriptor but the four that we use: the table is a copy of the host's, so pipes would never end. */
-static void close_others(const struct reaper *r)
+static void close_span(unsigned first, unsigned last)
 {
-	int keep[] = { r->start->control, r->host, r->signals };
+	if (first > last || sys_close_range(first, last) == 0)
+		return;
+	for (unsigned fd = first; fd <= last && fd < 65536; fd++)
+		sys_close((int)fd);
+}
+
+/* Closes every descriptor but these: the table is a copy of the host's, so pipes would never end, and a program with a
+ * low limit would find its numbers taken. */
+static void close_all_but(int *keep, size_t count)
+{
 	unsigned from = 0;
 
-	for (size_t i = 0; i < sizeof keep / sizeof keep[0]; i++)       /* three elements: sort by insertion */
+	for (size_t i = 0; i < count; i++)      /* few elements: sort by insertion */
 		for (size_t j = i; j > 0 && keep[j] < keep[j - 1]; j--) {
 			int swap = keep[j];
 
 			keep[j] = keep[j - 1];
 			keep[j - 1] = swap;
 		}
-	for (size_t i = 0; i < sizeof keep / sizeof keep[0]; i++) {
-		if (keep[i] < 0)
+	for (size_t i = 0; i < count; i++) {
+		if (keep[i] < 0 || (unsigned)keep[i] < from)
 			continue;
-		if ((unsigned)keep[i] > from && sys_close_range(from, (unsigned)keep[i] - 1) < 0)
-			for (unsigned fd = from; fd < (unsigned)keep[i]; fd++)
-				sys_close((int)fd);
+		if (keep[i] > 0)
+			close_span(from, (unsigned)keep[i] - 1);
 		from = (unsigned)keep[i] + 1;
 	}
-	if (sys_close_range(from, ~0U) < 0)
-		for (unsigned fd = from; fd < 65536; fd++)
-			sys_close((int)fd);
+	close_span(from, ~0U);
+}
+
+/* What the child still needs while it sets itself up, and we. */
+static void close_before_start(const struct reaper *r)
+{
+	const struct child_plan *plan = r->start->plan;
+	int keep[7 + PLAN_FDS_MAX] = { 0, 1, 2, r->start->control, r->host, r->signals, plan->ruleset };
+	size_t count = 7;
+
+	for (size_t i = 0; i < plan->fd_count && count < sizeof keep / sizeof keep[0]; i++)
+		keep[count++] = plan->fds[i].from;
+	close_all_but(keep, count);
+}
+
+static void close_after_start(const struct reaper *r)
+{
+	int keep[] = { r->start->control, r->host, r->signals };
+
+	close_all_but(keep, sizeof keep / sizeof keep[0]);
 }
 
 static void prepare(struct reaper *r, const struct reaper_start *start)
@@ -117,6 +141,10 @@ static void prepare(struct reaper *r, const struct reaper_start *start)
 	/* The table is the child's too until it execs: keep out of the way of its descriptors. */
 	r->signals = (int)SYS(SYS_fcntl, fd, F_DUPFD_CLOEXEC, start->plan->fd_floor);
 	sys_close(fd);
+	if (r->signals < 0) {           /* deaf to our children's ends: do not start */
+		r->shared->fault_step = -1;
+		r->shared->fault_errno = -r->signals;
+	}
 	sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	sys_prctl(PR_SET_NAME, (unsigned long)(uintptr_t)"sandlock-reaper", 0, 0, 0);
 }
@@ -231,7 +259,10 @@ void reaper_main(void *arg)
 	struct shared *shared = r.shared;
 	shared->started_ns = reaper_now();
 	limits_start(&r, shared->started_ns);
-	start_child(&r);
+	if (!shared->fault_errno) {
+		close_before_start(&r);
+		start_child(&r);
+	}
 	if (shared->fault_errno) {
 		r.any_left = r.top != 0;
 		if (r.top)
@@ -240,7 +271,7 @@ void reaper_main(void *arg)
 		leave();
 	}
 	tell(r.start->control, NEWS_ENTERED, r.top, -1);
-	close_others(&r);
+	close_after_start(&r);
 	live(&r);
 	tree_kill_all(&r);
 	shared->ended_ns = reaper_now();

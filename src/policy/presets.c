@@ -41,6 +41,7 @@ static const struct preset_entry base_entries[] = {
 	FILES(R, "/etc/services"),
 	FILES(R, "/etc/protocols"),
 	FILES(R, "/etc/localtime"),
+	FILES(R, "/etc/locale.alias"),
 	FILES(R, "/etc/mime.types"),
 	/* TLS: not /etc/ssl, whose folder "private" has keys */
 	FILES(R, "/etc/ssl/certs"),

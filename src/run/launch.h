@@ -5,7 +5,7 @@
 #include "run/resolve.h"
 #include "run/sandbox.h"
 
-#define LAUNCH_FDS 64
+#define LAUNCH_FDS PLAN_FDS_MAX
 
 struct launch_plan {
 	struct child_plan plan;

@@ -101,7 +101,7 @@ static int walk(int base, const char *path, int flags)
 	 * judged like any other. */
 	if (fd == -ENOSYS || fd == -EPERM)
 		fd = sys_openat(base, path, (int)how.flags, 0);
-	return fd == -ELOOP ? -EACCES : fd;
+	return fd;      /* a magic link is ELOOP, like a loop */
 }
 
 int pin_caller_path(pid_t tid, int dirfd, const char *path, int flags)
