@@ -1,6 +1,7 @@
 /* sandlock run: one program, from the words on the command line to its exit code. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -139,7 +140,7 @@ static int run_program(const sandlock_policy *policy, const struct program *prog
 		after_failed_start(after, rc, message.buf ? message.buf : "");
 	} else {
 		watch_run(&watch, box);
-		after->interrupted = watch.forwarded;
+		after->interrupted = watch.forwarded || (watch.terminal.jobs && sandlock_exit_signal(box) == SIGINT);
 		rc = after_end(after, box);
 		bool lost = sandlock_exit_kind(box) == SANDLOCK_LOST;
 		sandlock_free(box);

@@ -26,14 +26,18 @@ static bool is_one_terminal(void)
 	return true;
 }
 
+/* Modes that were read while a shell in the foreground edits its own line say nothing: they are not ours to restore. */
 void terminal_open(struct terminal *t, bool force)
 {
 	memset(t, 0, sizeof *t);
 	if (!force && !is_one_terminal())
 		return;
 	/* tcgetpgrp fails where the terminal is not the one that controls us. */
-	t->jobs = tcgetpgrp(STDIN_FILENO) >= 0 && tcgetattr(STDIN_FILENO, &t->modes) == 0;
-	t->child = t->modes;
+	pid_t owner = tcgetpgrp(STDIN_FILENO);
+
+	t->jobs = owner >= 0;
+	if (owner == getpgrp())
+		tcgetattr(STDIN_FILENO, &t->modes);
 }
 
 bool terminal_is_ours(const struct terminal *t)
@@ -45,7 +49,10 @@ void terminal_lend(struct terminal *t, pid_t group)
 {
 	if (!t->jobs || group <= 0)
 		return;
-	tcsetattr(STDIN_FILENO, TCSADRAIN, &t->child);
+	/* The modes that the shell has set for its foreground job: at the start in the background they were its own. */
+	tcgetattr(STDIN_FILENO, &t->modes);
+	if (t->stopped)
+		tcsetattr(STDIN_FILENO, TCSADRAIN, &t->child);
 	t->lent = tcsetpgrp(STDIN_FILENO, group) == 0;
 }
 
@@ -67,7 +74,7 @@ void terminal_take(struct terminal *t, pid_t group)
 			return;
 		tcsetpgrp(STDIN_FILENO, getpgrp());
 	}
-	tcgetattr(STDIN_FILENO, &t->child);
+	t->stopped = tcgetattr(STDIN_FILENO, &t->child) == 0;
 	if (memcmp(&t->child, &t->modes, sizeof t->modes) != 0)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &t->modes);
 }

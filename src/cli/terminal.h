@@ -12,8 +12,9 @@
 struct terminal {
 	bool jobs;              /* stdin, stdout and stderr are our controlling terminal: job control makes sense */
 	bool lent;              /* the child's group was given the foreground */
-	struct termios modes;   /* as we found them */
-	struct termios child;   /* as the child left them when it was stopped */
+	bool stopped;           /* `child` is known */
+	struct termios modes;   /* as we found them when we had the foreground */
+	struct termios child;   /* as the child left them when it lost the foreground */
 };
 
 /* Looks at the three streams. `force`: stdin alone decides. */
