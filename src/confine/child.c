@@ -242,7 +242,7 @@ static int step_filter(struct child *c)
 /* Handlers are reset by exec; ignored signals that hosts such as Python ignore would stay so. */
 static int step_signals(struct child *c)
 {
-	static const unsigned char reset[] = { SIGPIPE, SIGXFSZ, SIGCHLD };
+	static const unsigned char reset[] = { SIGPIPE, SIGXFSZ, SIGCHLD, 32, 33 };   /* 32 and 33: libc-internal */
 	const struct {
 		void *handler;
 		unsigned long flags;

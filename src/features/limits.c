@@ -28,6 +28,9 @@
 #define FORK_CPU_NS 1000000000ULL
 #define PRUNE_FIRST 1024        /* pending approvals kept before evidence is looked for; doubles with the need */
 
+#define SETTLE_TRIES 10         /* and their pause: the longest that a refused fork delays other calls, 5 ms */
+static const struct timespec settle_pause = { .tv_nsec = 500000 };
+
 struct approval {
 	pid_t tid;
 	bool is_process;        /* else a thread */
@@ -187,6 +190,12 @@ static struct verdict judge(struct limits *l, const struct call *call, bool is_p
 	if (full) {
 		int rc = recount(l, call);
 		full = reached(l, is_process);
+		/* Full only by approvals that may still be on their way: most have left within a moment. */
+		for (int i = 0; i < SETTLE_TRIES && full && rc == 0 && l->pending_len; i++) {
+			SYS(SYS_nanosleep, &settle_pause, NULL);
+			rc = recount(l, call);
+			full = reached(l, is_process);
+		}
 		if (full)
 			return refuse(call, full, rc == 0);
 	}
