@@ -106,7 +106,8 @@ SANDLOCK_API sandlock_policy *sandlock_policy_dup(const sandlock_policy *policy)
 
 /*
  * Set an option by key; `set` replaces, `add` appends to a list. Values are text as on the command line ("512M", "10s",
- * "true"). Errors: -ENOENT unknown key (the message names the nearest), -EINVAL bad value, -EBUSY frozen, -ENOMEM.
+ * "true"). Errors: -ENOENT unknown key (the message names the nearest), -EOPNOTSUPP an option of the design (by key or flag)
+ * that this release does not have, -EINVAL bad value, -EBUSY frozen, -ENOMEM.
  */
 SANDLOCK_API int sandlock_policy_set(sandlock_policy *policy, const char *key, const char *value, sandlock_error **err);
 SANDLOCK_API int sandlock_policy_add(sandlock_policy *policy, const char *key, const char *value, sandlock_error **err);

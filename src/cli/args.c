@@ -99,13 +99,27 @@ static const char *nearest_flag(const struct command *command, const char *word)
 	return str_distance(word, own) <= str_distance(word, other) ? own : other;
 }
 
+/* An option that the library knows of and does not have yet: that is another sentence than "unknown". */
+static bool is_planned(const char *flag)
+{
+	sandlock_policy *policy = sandlock_policy_new();
+	bool planned = policy && sandlock_policy_set(policy, flag, "", NULL) == -EOPNOTSUPP;
+
+	sandlock_policy_free(policy);
+	return planned;
+}
+
 static int refuse_unknown(const struct command *command, const char *word, size_t len, struct error *err)
 {
 	AUTO(str) struct str shown = STR(200);
 	AUTO(free) char *flag = mem_strndup(word, len);
-	const char *nearest = flag && flag[0] == '-' && flag[1] == '-' ? nearest_flag(command, flag + 2) : NULL;
+	bool is_long = flag && flag[0] == '-' && flag[1] == '-';
+	const char *nearest = is_long ? nearest_flag(command, flag + 2) : NULL;
 
 	str_add_quoted(&shown, word, len);
+	if (is_long && command->takes_policy && is_planned(flag + 2))
+		return error_set(err, ERR_USAGE, -EINVAL, "option '%s' is not supported in this release",
+				 shown.rc < 0 ? "?" : shown.buf);
 	return error_set(err, ERR_USAGE, -EINVAL, "unknown option '%s'%s%s%s; see sandlock %s --help",
 			 shown.rc < 0 ? "?" : shown.buf, nearest ? "; did you mean --" : "", nearest ? nearest : "",
 			 nearest ? "?" : "", command->name);

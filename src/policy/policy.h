@@ -133,7 +133,8 @@ struct policy *policy_dup(const struct policy *p);      /* not frozen, whatever 
 /*
  * policy_set replaces a scalar or a whole list by one value; policy_add appends to a list (for a scalar it is set).
  * `key` is a TOML key such as "filesystem.read". `origin` says where the value came from and is copied. Unknown keys
- * and bad values are refused with the nearest known key or the accepted forms. 0 or -errno.
+ * and bad values are refused with the nearest known key or the accepted forms. 0, -ENOENT (unknown key), -EOPNOTSUPP (a
+ * key or flag that is planned), -EINVAL, -EBUSY (frozen) or -ENOMEM.
  */
 int policy_set(struct policy *p, const char *key, const char *value, const char *origin, struct error *err);
 int policy_add(struct policy *p, const char *key, const char *value, const char *origin, struct error *err);

@@ -241,7 +241,7 @@ static int unknown_key(const char *key, struct error *err)
 	const char *near = option_nearest_key(key);
 
 	if (option_is_planned(key))
-		return error_set(err, ERR_USAGE, -ENOENT, "option '%s' is not supported in this release", key);
+		return error_set(err, ERR_USAGE, -EOPNOTSUPP, "option '%s' is not supported in this release", key);
 	if (near)
 		return error_set(err, ERR_USAGE, -ENOENT, "there is no option '%s'; did you mean '%s'?", key, near);
 	return error_set(err, ERR_USAGE, -ENOENT, "there is no option '%s'", key);

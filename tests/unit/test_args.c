@@ -37,6 +37,24 @@ const char *sandlock_option_get(size_t index, enum sandlock_option_field field)
 	return rows[index][field];
 }
 
+sandlock_policy *sandlock_policy_new(void)
+{
+	return (sandlock_policy *)(void *)calls;
+}
+
+void sandlock_policy_free(sandlock_policy *policy)
+{
+	assert_ptr_equal(policy, calls);
+}
+
+int sandlock_policy_set(sandlock_policy *policy, const char *key, const char *value, sandlock_error **err)
+{
+	(void)policy;
+	(void)value;
+	(void)err;
+	return strcmp(key, "chroot") == 0 ? -EOPNOTSUPP : -ENOENT;
+}
+
 int sandlock_policy_add_from(sandlock_policy *policy, const char *key, const char *value, const char *origin,
 			     sandlock_error **err)
 {
@@ -135,6 +153,7 @@ static const struct {
 	{ { "--completely-else" }, "unknown option '--completely-else'; see sandlock run --help" },
 	{ { "--exec" }, "unknown option '--exec'; see sandlock run --help" },
 	{ { "--a\x1b[2J" }, "unknown option '--a\\x1b[2J'; see sandlock run --help" },
+	{ { "--chroot=/x" }, "option '--chroot' is not supported in this release" },
 	{ { "-z" }, "unknown option '-z'; see sandlock run --help" },
 	{ { "-qz" }, "unknown option '-z'; see sandlock run --help" },
 	{ { "--fs-read" }, "--fs-read needs a value" },

@@ -301,11 +301,12 @@ static void test_the_layout_is_for_people(void **state)
 				   "#   read execute         /usr  (preset base)\n"
 				   "#   read write           /d\\n  (--fs-write: d)\n"
 				   "#   read                 /proc/self  (of the first process)\n");
-	prints(p, &g, POLICY_JSON,
-	       "{\n  \"grants\": [\n"
-	       "    { \"path\": \"/usr\", \"access\": [\"read\", \"execute\"], \"origin\": \"preset base\" },\n"
-	       "    { \"path\": \"/d\\u000a\", \"access\": [\"read\", \"write\"], \"origin\": \"--fs-write\", \"typed\": \"d\" }\n"
-	       "  ],\n  \"own_proc\": true\n}\n");
+	static const char json[] = "{\n  \"grants\": [\n    { \"path\": \"/usr\", \"access\": [\"read\", \"execute\"], "
+				   "\"origin\": \"preset base\" },\n"
+				   "    { \"path\": \"/d\\u000a\", \"access\": [\"read\", \"write\"], "
+				   "\"origin\": \"--fs-write\", \"typed\": \"d\" }\n"
+				   "  ],\n  \"own_proc\": true\n}\n";
+	prints(p, &g, POLICY_JSON, json);
 	grants_fini(&g);
 	policy_free(p);
 }
