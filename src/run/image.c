@@ -182,7 +182,7 @@ static int parse_elf(int fd, const unsigned char *head, struct image *out)
 static bool is_text(const unsigned char *head, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (head[i] < ' ' && head[i] != '\n' && head[i] != '\t' && head[i] != '\r' && head[i] != '\f')
+		if (head[i] == 0x7f || (head[i] < ' ' && head[i] != '\n' && head[i] != '\t' && head[i] != '\r' && head[i] != '\f'))
 			return false;
 	return true;
 }

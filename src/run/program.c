@@ -245,10 +245,11 @@ static int grant_chain(const struct search *search, const char *path, const char
 static int open_cwd(const char *cwd, int *out, char *name, struct error *err)
 {
 	if (cwd) {
-		*out = sys_openat(AT_FDCWD, cwd, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-		if (*out < 0)
-			return error_set(err, ERR_POLICY, *out, "the child cannot start in '%s': %s", cwd,
-					 error_text(*out));
+		int fd = sys_openat(AT_FDCWD, cwd, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+
+		if (fd < 0)
+			return error_set(err, ERR_POLICY, fd, "the child cannot start in '%s': %s", cwd, error_text(fd));
+		*out = fd;
 	}
 	int rc = cwd ? path_of_fd(*out, name) : path_canonical(AT_FDCWD, ".", name);
 	if (rc < 0)
@@ -264,7 +265,7 @@ int resolve_program(const struct policy *p, const struct grants *have, const cha
 	int rc = open_cwd(cwd, &prog.cwd_fd, cwd_name, err);
 
 	if (rc < 0) {
-		prog.cwd_fd = -1;
+		program_fini(&prog);
 		return rc;
 	}
 	const char *home = env_value(envp, "HOME");
