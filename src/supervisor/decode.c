@@ -64,7 +64,7 @@ static int decode_timevals(struct call_box *box, int i)
 		if (tv[k][1] < 0 || tv[k][1] > 999999)
 			rc = -EINVAL;
 		box->times[k].tv_sec = tv[k][0];
-		box->times[k].tv_nsec = (long)(tv[k][1] * 1000);
+		box->times[k].tv_nsec = rc < 0 ? 0 : (long)(tv[k][1] * 1000);
 	}
 	box->call.arg[i].times = box->times;
 	return rc;
