@@ -177,6 +177,10 @@ static int step_capabilities(struct child *c)
 		return rc;
 	if (rc == -EPERM && SYS(SYS_geteuid) == 0)
 		return rc;
+	/* The bounding set too, as far as the kernel knows capabilities: EINVAL ends the list. */
+	for (unsigned long cap = 0; rc == 0 && cap < 64; cap++)
+		if (sys_prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			break;
 	rc = sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (rc < 0)
 		return rc;
