@@ -184,6 +184,8 @@ int supervisor_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
 	pthread_attr_setstacksize(&attr, THREAD_STACK);
 	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
 	int rc = pthread_create(thread, &attr, fn, arg);
+	if (rc == EINVAL)       /* the host's libraries have so much thread-local data that it does not fit on our stack */
+		rc = pthread_create(thread, NULL, fn, arg);
 	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
 	pthread_attr_destroy(&attr);
 	return -rc;
