@@ -211,8 +211,8 @@ void supervisor_stop(struct supervisor *s)
 		pthread_join(s->thread, NULL);
 		s->running = false;
 	}
-	fd_close(&s->listener);         /* before the workers end: their replies then fail, nobody waits for them */
 	workers_stop(s);
+	fd_close(&s->listener);         /* after the workers: the number may be another descriptor's as soon as it is free */
 }
 
 void supervisor_fini(struct supervisor *s)
