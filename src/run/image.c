@@ -179,10 +179,16 @@ static int parse_elf(int fd, const unsigned char *head, struct image *out)
 	return rc == -EINVAL ? 0 : rc;
 }
 
+/* A byte that text may hold; what is above ASCII may be letters. */
+static bool is_text_byte(unsigned char c)
+{
+	return c >= ' ' ? c != 0x7f : c == '\n' || c == '\t' || c == '\r' || c == '\f';
+}
+
 static bool is_text(const unsigned char *head, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (head[i] == 0x7f || (head[i] < ' ' && head[i] != '\n' && head[i] != '\t' && head[i] != '\r' && head[i] != '\f'))
+		if (!is_text_byte(head[i]))
 			return false;
 	return true;
 }
