@@ -8,7 +8,10 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/sys.h"
+#include "policy/values.h"
+#include "run/aftermath.h"
 #include "run/launch.h"
 
 /* --- start --- */
@@ -19,12 +22,13 @@ static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, co
 	struct prepared *prepared = box->prepared;
 	const struct policy *p = prepared->policy;
 	struct supervisor *s = &box->supervisor;
-	int rc = supervisor_init(s);
+	int rc = supervisor_init(s, &box->report);
 
 	if (rc < 0)
 		return error_set(err, ERR_START, rc, "cannot make the supervisor: %s", error_text(rc));
 	box->supervisor_made = true;
-	s->drop_caps = lp->plan.drop_caps;
+	/* With an id mapped, what the child keeps are capabilities of its own namespace only. */
+	s->drop_caps = lp->plan.drop_caps || lp->plan.map_user;
 	s->ids = (struct id_map){
 		.active = lp->plan.map_user,
 		.inside_uid = p->uid,
@@ -88,6 +92,18 @@ static int explain_failure(struct sandbox *box, const struct launch_plan *lp, en
 			 hint_for(step, rc));
 }
 
+/* For the report at the end; nothing depends on it. */
+static char *canonical_program(const struct program *program)
+{
+	char path[PATH_SIZE];
+
+	if (program->path[0] == '/')
+		return mem_strdup(program->path);
+	if (path_canonical(program->cwd_fd >= 0 ? program->cwd_fd : AT_FDCWD, program->path, path) < 0)
+		return NULL;
+	return mem_strdup(path);
+}
+
 static int start(struct sandbox *box, struct launch_plan *lp, const struct launch *launch, struct error *err)
 {
 	enum child_step step = STEP_MAX;
@@ -107,6 +123,7 @@ static int start(struct sandbox *box, struct launch_plan *lp, const struct launc
 	if (rc < 0)
 		return explain_failure(box, lp, step, rc, err);
 	box->pid = box->spawn.shared->child_pid;
+	box->program = canonical_program(&lp->program);
 	for (int i = 0; i < 3; i++)
 		box->pipes[i] = take_fd(&lp->our_ends[i]);
 	return 0;
@@ -117,10 +134,13 @@ int sandbox_spawn(struct prepared *prepared, const struct launch *launch, struct
 	struct launch_plan lp;
 	struct sandbox *box = mem_alloc(sizeof *box);
 
-	if (!box)
+	if (!box || report_init(&box->report) < 0) {
+		mem_free(box);
 		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for a sandbox");
+	}
 	box->prepared = prepared_ref(prepared);
 	box->spawn = (struct spawn)SPAWN_NONE;
+	box->limit = (struct str)STR(100);
 	for (int i = 0; i < 3; i++)
 		box->pipes[i] = -1;
 
@@ -151,6 +171,13 @@ static void note_end(struct sandbox *box)
 	box->result = *box->spawn.shared;
 	if (box->supervisor_made)
 		supervisor_stop(&box->supervisor);
+	aftermath_report(&(struct aftermath){
+		.policy = box->prepared->policy,
+		.grants = &box->grants,
+		.result = &box->result,
+		.program = box->program,
+		.report = &box->report,
+	});
 	atomic_store(&box->ended, true);
 }
 
@@ -225,7 +252,9 @@ void sandbox_free(struct sandbox *box)
 	for (int i = 0; i < 3; i++)
 		fd_close(&box->pipes[i]);
 	grants_fini(&box->grants);
-	mem_free(box->reason);
+	mem_free(box->program);
+	str_fini(&box->limit);
+	report_fini(&box->report);
 	prepared_unref(box->prepared);
 	mem_free(box);
 }
@@ -268,15 +297,18 @@ static size_t list_limits(const struct policy *p, struct status_limit *out)
 }
 
 /* The limit that ended the program, as a flag. A reaper cannot be asked any more, so it is read off the result. */
-static const char *ending_limit(const struct shared *result, const struct policy *p)
+static const char *ending_limit(const struct shared *result, const struct policy *p, struct str *out)
 {
 	int signal = result->wait_status & 0x7f;
 
-	if (result->cause == END_MEMORY)
-		return "--max-memory";
-	if (result->cause == END_CPU_TIME || (signal == SIGXCPU && p->max_cpu_time != NO_LIMIT))
-		return "--max-cpu-time";
-	return NULL;
+	if (result->cause == END_MEMORY) {
+		str_add(out, "--max-memory ");
+		value_print_size(p->max_memory, out);
+	} else if (result->cause == END_CPU_TIME || (signal == SIGXCPU && p->max_cpu_time != NO_LIMIT)) {
+		str_add(out, "--max-cpu-time ");
+		value_print_duration(p->max_cpu_time, out);
+	}
+	return out->rc == 0 && out->len ? out->buf : NULL;
 }
 
 void sandbox_view(struct sandbox *box, struct status_view *out, struct status_limit limits[SANDBOX_LIMITS])
@@ -284,7 +316,7 @@ void sandbox_view(struct sandbox *box, struct status_view *out, struct status_li
 	const struct policy *p = box->prepared->policy;
 	bool ended = atomic_load(&box->ended);
 	const struct shared *now = ended ? &box->result : box->spawn.shared;
-	struct report *report = &box->supervisor.report;
+	struct report *report = &box->report;
 
 	*out = (struct status_view){
 		.kind = ended ? kind_of(&box->result, atomic_load(&box->kill_asked)) : STATUS_RUNNING,
@@ -300,11 +332,10 @@ void sandbox_view(struct sandbox *box, struct status_view *out, struct status_li
 	if (ended) {
 		out->code = out->kind == STATUS_EXITED ? (now->wait_status >> 8) & 0xff : -1;
 		out->signal = out->kind == STATUS_EXITED ? 0 : now->wait_status & 0x7f;
-		out->limit = ending_limit(now, p);
+		out->limit = box->limit.len ? box->limit.buf : ending_limit(now, p, &box->limit);
 	}
-	if (!box->supervisor_made)
-		return;
-	out->notifications = atomic_load(&box->supervisor.answered);
+	if (box->supervisor_made)
+		out->notifications = atomic_load(&box->supervisor.answered);
 	pthread_mutex_lock(&report->lock);
 	out->refusals = report->total;
 	out->dropped = report->dropped;
@@ -314,6 +345,5 @@ void sandbox_view(struct sandbox *box, struct status_view *out, struct status_li
 
 void sandbox_view_done(struct sandbox *box)
 {
-	if (box->supervisor_made)
-		pthread_mutex_unlock(&box->supervisor.report.lock);
+	pthread_mutex_unlock(&box->report.lock);
 }

@@ -34,13 +34,14 @@ struct sandbox {
 	struct spawn spawn;
 	struct supervisor supervisor;
 	bool supervisor_made;
+	struct report report;
+	char *program;                  /* canonical, or NULL */
+	struct str limit;               /* the limit that ended it, as a flag; made when first asked for */
 	int pipes[3];                   /* our ends, -1 where there is none */
 	pid_t pid;
 	atomic_bool ended;
 	atomic_bool kill_asked;
-	/* valid once ended */
-	struct shared result;
-	char *reason;
+	struct shared result;           /* valid once ended */
 };
 
 /* Starts; returns when the program is entered. 0 or -errno with a sentence. */

@@ -21,16 +21,14 @@
 #define THREAD_STACK (256 * 1024)
 #define NOTIF_MAX 512           /* newer kernels may have a longer struct; the tail must be zero */
 
-int supervisor_init(struct supervisor *s)
+int supervisor_init(struct supervisor *s, struct report *report)
 {
 	memset(s, 0, sizeof *s);
 	s->listener = -1;
 	s->wake = -1;
 	s->kernel = &onbehalf_ops;
 	s->queue_end = &s->queue;
-	int rc = report_init(&s->report);
-	if (rc < 0)
-		return rc;
+	s->report = report;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->work, NULL);
 	pthread_cond_init(&s->room, NULL);
@@ -219,7 +217,6 @@ void supervisor_fini(struct supervisor *s)
 {
 	supervisor_stop(s);
 	dispatch_stop(&s->dispatch);
-	report_fini(&s->report);
 	call_box_fini(&s->box);
 	if (s->tree.pids)
 		SYS(SYS_munmap, s->tree.pids, TREE_MAX * sizeof(pid_t));

@@ -29,7 +29,7 @@ struct supervisor {
 	bool drop_caps;                 /* act with the rights that the child has */
 	struct id_map ids;
 	struct dispatch dispatch;
-	struct report report;
+	struct report *report;          /* lent */
 	const struct kernel_ops *kernel;
 	atomic_uint_fast64_t answered;
 	/* of the notify thread */
@@ -51,8 +51,8 @@ struct supervisor {
 	bool stopping;
 };
 
-/* A supervisor that does nothing yet. features may be started in s->dispatch. 0 or -errno. */
-int supervisor_init(struct supervisor *s);
+/* A supervisor that does nothing yet; refusals go into the report, which outlives it. 0 or -errno. */
+int supervisor_init(struct supervisor *s, struct report *report);
 
 /* Takes the listener and answers it on a thread of its own from now on. 0 or -errno (the listener is closed then). */
 int supervisor_start_take(struct supervisor *s, int listener, pid_t root);

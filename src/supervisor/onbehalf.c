@@ -266,7 +266,7 @@ static void ob_refuse(const struct call *call, const struct refusal *refusal)
 
 	if (n > 0 && name[n - 1] == '\n')
 		name[n - 1] = '\0';
-	report_add(&owner(call)->report, call->tid, n > 0 ? name : "?", refusal);
+	report_add(owner(call)->report, call->tid, n > 0 ? name : "?", refusal);
 }
 
 /* --- metadata --- */
