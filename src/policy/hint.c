@@ -1,9 +1,8 @@
 /* The option that would grant what was refused, as a person can type it. */
 #include "policy/hint.h"
 
-#include <string.h>
-
 #include "base/mem.h"
+#include "policy/explain.h"
 
 static const struct {
 	unsigned access;
@@ -32,29 +31,10 @@ const char *hint_verb_of(unsigned access)
 	return "use";
 }
 
-static bool is_plain(const char *word)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-";
-
-	return *word && word[strspn(word, plain)] == '\0';
-}
-
 void hint_add(struct str *out, const char *flag, const char *value)
 {
-	str_add(out, flag);
-	str_addc(out, ' ');
-	if (is_plain(value)) {
-		str_add(out, value);
-		return;
-	}
-	str_addc(out, '\'');
-	for (; *value; value++) {
-		if (*value == '\'')
-			str_add(out, "'\\''");
-		else
-			str_addc(out, *value);
-	}
-	str_addc(out, '\'');
+	str_addf(out, "%s ", flag);
+	str_add_shell(out, value);
 }
 
 void hint_add_rule(struct str *out, const struct grants *grants, const char *path)
