@@ -141,13 +141,16 @@ void reap(struct reaper *r)
 /* Forks made while we kill are found by the next round; a trapped fork is refused from the moment of the first. */
 void tree_kill_all(struct reaper *r)
 {
-	const struct timespec breath = { .tv_nsec = 200000 };
+	struct timespec breath = { .tv_nsec = 200000 };
 
 	reap(r);         /* no child, no descendant: whoever loses a parent is ours */
 	for (unsigned round = 0; r->any_left; round++) {
 		tree_signal(r, SIGKILL);
 		reap(r);
-		if (r->any_left && round > 0)
-			SYS(SYS_nanosleep, &breath, 0);
+		if (!r->any_left || round == 0)
+			continue;
+		SYS(SYS_nanosleep, &breath, 0);
+		if (breath.tv_nsec < 20 * (long)MS)     /* somebody waits for a disk and cannot die yet */
+			breath.tv_nsec *= 2;
 	}
 }
