@@ -117,7 +117,7 @@ const struct option_row option_rows[] = {
 
 	/* --- limits --- */
 	{ .flag = "max-memory", .short_flag = 'm', .key = "limits.memory", .flat_key = "max_memory",
-	  .type = OPT_SIZE, FIELD(max_memory), .flags = OPTION_NEEDS_SUPERVISOR, .group = LIMITS, .metavar = "SIZE",
+	  .type = OPT_SIZE, FIELD(max_memory), .group = LIMITS, .metavar = "SIZE",
 	  .help = "end the program when all its processes together use more than SIZE",
 	  .more = "Counts memory that is really used, shared memory once; address space that is only reserved is free. SIZE "
 		  "is bytes, or has a K, M or G behind it (1024-based).",

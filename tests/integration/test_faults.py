@@ -78,7 +78,7 @@ def test_a_full_table_of_descriptors_is_a_sentence():
 
 @pytest.mark.skipif(box.IS_ROOT, reason="allowed: ordinary user only: root is not bound by the process limit")
 def test_no_more_processes_for_the_user_is_a_sentence(marked):
-    done = subprocess.run(["sh", "-c", f"ulimit -u 1; exec {box.SANDLOCK} run -- /bin/true"], capture_output=True, text=True,
+    done = subprocess.run(["bash", "-c", f"ulimit -u 1; exec {box.SANDLOCK} run -- /bin/true"], capture_output=True, text=True,
                           timeout=30, stdin=subprocess.DEVNULL, env=marked.env)
     box.check(done, 125)
     assert re.search(r"sandlock: \S", done.stderr)

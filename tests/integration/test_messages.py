@@ -283,10 +283,16 @@ def test_the_printed_policy_gives_the_same_policy(work):
 # --- contradictions ---
 
 def test_limits_without_a_supervisor_are_refused_by_name():
-    box.sentence(box.run("--no-supervisor", "-m", "1G", "--", "true"), 125, "no-supervisor", "memory")
-    box.sentence(box.run("--no-supervisor", "-P", "4", "--", "true"), 125, "processes")
-    # The reaper keeps the time, and it is there without a supervisor.
-    assert box.run("--no-supervisor", "-t", "5", "--", "true").returncode == 0
+    text = box.sentence(box.run("--no-supervisor", "-P", "4", "--max-threads", "9", "--", "true"), 125, "processes")
+    assert "max-threads" in text
+
+
+def test_the_reaper_keeps_time_and_memory_without_a_supervisor():
+    eat = "x = bytearray(200 << 20)"
+    assert box.run("--no-supervisor", "-t", "5", "-m", "1G", "--", box.PYTHON, "-c", eat).returncode == 0
+    done = box.run("--no-supervisor", "-m", "50M", "--", box.PYTHON, "-c", eat)
+    assert done.returncode == 137 and "--max-memory 50M" in done.stderr
+    assert box.run("--no-supervisor", "-t", "1", "--", "sleep", "9").returncode == 124
 
 
 def test_a_network_rule_that_names_a_host_is_refused():
