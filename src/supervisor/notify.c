@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -19,6 +20,7 @@
 
 #define TREE_MAX 65536
 #define THREAD_STACK (256 * 1024)
+#define SHORTEST_SLICE_NS 100000ULL
 #define NOTIF_MAX 512           /* newer kernels may have a longer struct; the tail must be zero */
 
 int supervisor_init(struct supervisor *s, struct report *report)
@@ -147,6 +149,27 @@ void supervisor_drop_rights(const struct supervisor *s)
 		SYS(SYS_capset, &head, none);
 }
 
+/*
+ * A call whose caller takes a signal before we have received it fails with EINTR, and shells die of a fork that does. So
+ * the time from wake-up to receipt matters more than throughput: a short slice (of 6.12, sched_runtime in the ordinary
+ * class, no privilege needed) lets the scheduler run us before those who have long ones. Older kernels ignore it.
+ */
+static void run_soon_when_woken(void)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr = { .size = sizeof attr };
+
+	if (SYS(SYS_sched_getattr, 0, &attr, sizeof attr, 0) < 0 || attr.policy != SCHED_OTHER)
+		return;
+	attr.runtime = SHORTEST_SLICE_NS;
+	SYS(SYS_sched_setattr, 0, &attr, 0);
+}
+
 static void *notify_main(void *arg)
 {
 	struct supervisor *s = arg;
@@ -156,6 +179,7 @@ static void *notify_main(void *arg)
 	};
 
 	supervisor_drop_rights(s);
+	run_soon_when_woken();
 	/* Of 6.6: the one that answers runs on the caller's processor. Older kernels say EINVAL and are slower. */
 	SYS(SYS_ioctl, s->listener, SC_IOCTL_SET_FLAGS, SC_FD_SYNC_WAKE_UP);
 	for (;;) {
