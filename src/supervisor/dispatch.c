@@ -6,14 +6,24 @@
 
 #include "base/mem.h"
 
-static int push(struct dispatch_chain *chain, const struct handler *handler, size_t feature)
+/* The i-th slot of a chain, or NULL at its end. */
+static const struct dispatch_slot *slot_of(const struct dispatch *d, const struct dispatch_chain *chain, size_t i)
 {
-	for (size_t i = 0; i < chain->len; i++)
-		if (chain->slot[i].handler->on_call == handler->on_call && chain->slot[i].feature == feature)
+	return i < DISPATCH_CHAIN && chain->slot[i] ? &d->slots[chain->slot[i] - 1] : NULL;
+}
+
+static int push(struct dispatch *d, struct dispatch_chain *chain, const struct handler *handler, size_t feature)
+{
+	const struct dispatch_slot *slot;
+	size_t len = 0;
+
+	for (; (slot = slot_of(d, chain, len)); len++)
+		if (slot->handler->on_call == handler->on_call && slot->feature == feature)
 			return 0;       /* one handler, several conditions: the first row stands for all */
-	if (chain->len == DISPATCH_CHAIN)
+	if (len == DISPATCH_CHAIN || d->slot_count == DISPATCH_SLOTS)
 		return -E2BIG;
-	chain->slot[chain->len++] = (struct dispatch_slot){ handler, (uint8_t)feature };
+	d->slots[d->slot_count++] = (struct dispatch_slot){ handler, (uint8_t)feature };
+	chain->slot[len] = (uint8_t)d->slot_count;
 	return 0;
 }
 
@@ -27,9 +37,9 @@ static int add_feature(struct dispatch *d, const struct feature *f)
 		int rc = 0;
 
 		if (strcmp(h->syscall, "*") == 0)
-			rc = push(&d->any, h, d->count);
+			rc = push(d, &d->any, h, d->count);
 		else if (nr >= 0)
-			rc = push(&d->chain[nr], h, d->count);
+			rc = push(d, &d->chain[nr], h, d->count);
 		if (rc < 0)
 			return rc;
 	}
@@ -113,11 +123,12 @@ static const struct dispatch_chain *chain_of(const struct dispatch *d, int nr)
 unsigned dispatch_flags(const struct dispatch *d, int nr)
 {
 	const struct dispatch_chain *chains[] = { chain_of(d, nr), &d->any };
+	const struct dispatch_slot *slot;
 	unsigned flags = H_NO_DECODE;
 
 	for (size_t c = 0; c < ARRAY_SIZE(chains); c++)
-		for (size_t i = 0; i < chains[c]->len; i++) {
-			unsigned own = chains[c]->slot[i].handler->flags;
+		for (size_t i = 0; (slot = slot_of(d, chains[c], i)); i++) {
+			unsigned own = slot->handler->flags;
 
 			flags |= own & (H_BLOCKS | H_MAY_CONTINUE);
 			if (!(own & H_NO_DECODE))
@@ -128,8 +139,9 @@ unsigned dispatch_flags(const struct dispatch *d, int nr)
 
 static struct verdict ask(const struct dispatch *d, const struct dispatch_chain *chain, const struct call *call)
 {
-	for (size_t i = 0; i < chain->len; i++) {
-		const struct dispatch_slot *slot = &chain->slot[i];
+	const struct dispatch_slot *slot;
+
+	for (size_t i = 0; (slot = slot_of(d, chain, i)); i++) {
 		struct verdict v = slot->handler->on_call(call, d->state[slot->feature]);
 
 		if (v.kind == V_CONTINUE && !(slot->handler->flags & H_MAY_CONTINUE))

@@ -6,21 +6,24 @@
 
 #define DISPATCH_FEATURES 16
 #define DISPATCH_CHAIN 4
+#define DISPATCH_SLOTS 128
 
 struct dispatch_slot {
 	const struct handler *handler;
 	uint8_t feature;                /* index into active[] */
 };
 
+/* Numbers of slots, counted from 1: a table of all calls is two kilobytes, since every start fills and copies it. */
 struct dispatch_chain {
-	uint8_t len;
-	struct dispatch_slot slot[DISPATCH_CHAIN];
+	uint8_t slot[DISPATCH_CHAIN];   /* 0: no more */
 };
 
 struct dispatch {
 	const struct feature *active[DISPATCH_FEATURES];
 	void *state[DISPATCH_FEATURES];
 	size_t count;
+	struct dispatch_slot slots[DISPATCH_SLOTS];
+	size_t slot_count;
 	struct dispatch_chain chain[SYSRULES_MAX];
 	struct dispatch_chain any;      /* the "*" handlers, asked first: the refusals */
 	bool started[DISPATCH_FEATURES];
