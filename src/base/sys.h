@@ -162,6 +162,8 @@ struct open_how_v0 {
 #define RES_BENEATH 0x08
 #define RES_IN_ROOT 0x10
 
+#define MADVISE_POPULATE_WRITE 23      /* of 5.14 */
+
 #ifndef O_PATH
 #define O_PATH 010000000
 #endif
