@@ -12,6 +12,7 @@
 #define RW (ACCESS_READ | ACCESS_WRITE)
 
 #define FILES(rights, name) { .path = (name), .access = (rights) }
+#define LINK(rights, name) { .path = (name), .access = (rights), .link = true }
 #define DEVICE(rights, name, maj, min) \
 	{ .path = (name), .access = (rights), .device = true, .major = (maj), .minor = (min) }
 
@@ -21,12 +22,12 @@
  */
 static const struct preset_entry base_entries[] = {
 	FILES(RX, "/usr"),
-	FILES(RX, "/bin"),
-	FILES(RX, "/sbin"),
-	FILES(RX, "/lib"),
-	FILES(RX, "/lib32"),
-	FILES(RX, "/lib64"),
-	FILES(RX, "/libx32"),
+	LINK(RX, "/bin"),
+	LINK(RX, "/sbin"),
+	LINK(RX, "/lib"),
+	LINK(RX, "/lib32"),
+	LINK(RX, "/lib64"),
+	LINK(RX, "/libx32"),
 	/* the loader */
 	FILES(R, "/etc/ld.so.cache"),
 	FILES(R, "/etc/ld.so.preload"),
@@ -40,7 +41,7 @@ static const struct preset_entry base_entries[] = {
 	FILES(R, "/etc/resolv.conf"),
 	FILES(R, "/etc/services"),
 	FILES(R, "/etc/protocols"),
-	FILES(R, "/etc/localtime"),
+	LINK(R, "/etc/localtime"),
 	FILES(R, "/etc/locale.alias"),
 	FILES(R, "/etc/mime.types"),
 	/* TLS: not /etc/ssl, whose folder "private" has keys */

@@ -17,6 +17,7 @@ struct preset_entry {
 	const char *path;       /* absolute; in the tables of presets.c "~/" begins what is below the home directory */
 	unsigned access;        /* of enum access (grants.h) */
 	bool device;            /* a character device, and only with this number */
+	bool link;              /* on most systems a link into what an earlier entry grants */
 	unsigned major;
 	unsigned minor;
 	const char *preset;     /* the preset that it comes from, for the origin "preset NAME" */
