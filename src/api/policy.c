@@ -66,7 +66,7 @@ void sandlock_policy_free(sandlock_policy *policy)
 	if (!policy)
 		return;
 	policy_free(policy->policy);
-	prepared_unref(policy->prepared);
+	prepared_retire(policy->prepared);
 	mem_free(policy->scratch);
 	mem_free(policy);
 }

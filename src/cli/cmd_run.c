@@ -114,7 +114,7 @@ static int print_policy(const sandlock_policy *policy, const struct program *pro
 	return out_result(&out);
 }
 
-static int run_program(const sandlock_policy *policy, const struct program *program, const struct request *request,
+static int run_program(sandlock_policy **policy, const struct program *program, const struct request *request,
 		       struct after *after)
 {
 	struct sandlock_spawn_args args = SANDLOCK_SPAWN_ARGS;
@@ -130,7 +130,9 @@ static int run_program(const sandlock_policy *policy, const struct program *prog
 	args.argv = program->argv;
 	args.flags = watch_lends_terminal(&watch) ? SANDLOCK_SPAWN_FOREGROUND : 0;
 	strays_adopt();
-	rc = sandlock_spawn(policy, &args, &box, &err);
+	rc = sandlock_spawn(*policy, &args, &box, &err);
+	/* While the program runs: it is time that nobody waits for. */
+	sandlock_policy_free(TAKE(*policy));
 	if (rc < 0) {
 		AUTO(str) struct str message = STR(4096);
 
@@ -170,18 +172,18 @@ static int check_request(const struct request *request, const char *const *words
 	return 0;
 }
 
-static int run_with(const sandlock_policy *policy, const struct request *request, const char *const *words,
+static int run_with(sandlock_policy **policy, const struct request *request, const char *const *words,
 		    struct after *after)
 {
 	struct program program = { 0 };
-	int rc = find_program(&program, request, words, policy);
+	int rc = find_program(&program, request, words, *policy);
 
 	if (rc < 0)
 		return out_no_memory();
-	after->has_timeout = sandlock_policy_number(policy, "limits.timeout", &after->timeout) == 0;
-	after->explained = sandlock_policy_get(policy, "explain", 0);
+	after->has_timeout = sandlock_policy_number(*policy, "limits.timeout", &after->timeout) == 0;
+	after->explained = sandlock_policy_get(*policy, "explain", 0) != NULL;
 	if (request->print)
-		rc = print_policy(policy, &program, request->print);
+		rc = print_policy(*policy, &program, request->print);
 	else if (program.argv)
 		rc = run_program(policy, &program, request, after);
 	else {
@@ -218,7 +220,7 @@ static int run(const struct command *self, const char *const *argv)
 		out_say("--report: cannot write '%s': %s", out_quote(&buf, after.report), error_text(rc));
 		return EXIT_OWN_FAILURE;
 	}
-	rc = run_with(policy, &request, argv + rest, &after);
+	rc = run_with(&policy, &request, argv + rest, &after);
 	after_close(&after);
 	return rc;
 }

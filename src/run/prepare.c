@@ -82,6 +82,15 @@ void prepared_unref(struct prepared *p)
 	mem_free(p);
 }
 
+void prepared_retire(struct prepared *p)
+{
+	if (!p)
+		return;
+	grants_close(&p->grants);
+	fd_close(&p->ruleset);
+	prepared_unref(p);
+}
+
 /* A list that lends from two others: for one call, nothing in it is freed. */
 static int lend_both(const struct grants *a, const struct grants *b, struct grants *out)
 {

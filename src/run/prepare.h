@@ -32,6 +32,10 @@ int prepare_take(struct policy *policy, struct prepared **out, struct error *err
 struct prepared *prepared_ref(struct prepared *p);
 void prepared_unref(struct prepared *p);
 
+/* The policy's own reference goes: no sandbox will be started from it any more, so the descriptors of the grants are not
+ * needed, whoever else still has one. */
+void prepared_retire(struct prepared *p);
+
 /* The Landlock ruleset for the grants and `extra`: *own tells whether the caller must close it. */
 int prepared_ruleset(struct prepared *p, const struct grants *extra, int *fd, bool *own, struct error *err);
 
