@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 
 # The command that is shipped: static, against musl where musl-gcc is there, else against glibc.
 COMMAND = $(MUSL)/src/sandlock
-STATIC_SETUP = $(shell command -v musl-gcc >/dev/null && echo --native-file tools/musl.ini -Dmusl=true || echo -Dstatic=true)
+STATIC_SETUP = $(shell command -v musl-gcc >/dev/null && echo --native-file tools/musl.ini -Dmusl=true -Doptimization=s || echo -Dstatic=true)
 
 .DEFAULT_GOAL := all
 .PHONY: all deps run check check-root check-user bench bench-quick install uninstall fuzz format clean help
