@@ -347,6 +347,7 @@ def main():
     args = parser.parse_args()
     failures = []
     with tempfile.TemporaryDirectory(prefix="sandlock-bench.") as work:
+        os.environ["TMPDIR"] = work     # the one folder that every sandbox here may write to
         b = Bench(args, work)
         for name, measure in MEASURES.items():
             if not any(fnmatch.fnmatch(name, p) for p in args.only.split(",")):
