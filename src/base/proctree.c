@@ -2,6 +2,7 @@
 #include "base/proctree.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "base/sys.h"
 
@@ -237,18 +238,86 @@ int procmem_read(pid_t pid, uint64_t *rss_pages, uint64_t *shared_pages)
 	return 0;
 }
 
-int64_t procmem_pss(pid_t pid)
+/* The number of kibibytes after "\nKEY:" as bytes; 0 where there is no such line. */
+static uint64_t bytes_after(const char *text, const char *key)
+{
+	for (const char *p = text; *p; p++) {
+		size_t n = 0;
+
+		if (*p != '\n')
+			continue;
+		while (key[n] && p[1 + n] == key[n])
+			n++;
+		if (!key[n] && p[1 + n] == ':') {
+			uint64_t kib;
+
+			take_number(p + 2 + n, &kib);
+			return kib * 1024;
+		}
+	}
+	return 0;
+}
+
+int procmem_pss(pid_t pid, uint64_t *total, uint64_t *shmem)
 {
 	char buf[2048];
-	uint64_t kib;
 	ssize_t len = read_proc(pid, "/smaps_rollup", buf, sizeof buf);
 
-	if (len < 0)
-		return len;
-	for (const char *p = buf; *p; p++)
-		if (p[0] == '\n' && p[1] == 'P' && p[2] == 's' && p[3] == 's' && p[4] == ':') {
-			take_number(p + 5, &kib);
-			return (int64_t)(kib * 1024);
+	if (len <= 0)
+		return len < 0 ? (int)len : -EIO;
+	*total = bytes_after(buf, "Pss");
+	*shmem = bytes_after(buf, "Pss_Shmem");
+	return 0;
+}
+
+/* --- memory files --- */
+
+static bool is_memfd(int dirfd, const char *name)
+{
+	static const char prefix[] = "/memfd:";
+	char target[sizeof prefix];
+	ssize_t n = sys_readlinkat(dirfd, name, target, sizeof prefix - 1);
+
+	for (size_t i = 0; i < sizeof prefix - 1; i++)
+		if (n != (ssize_t)sizeof prefix - 1 || target[i] != prefix[i])
+			return false;
+	return true;
+}
+
+static void add_memfd(struct memfds *m, int dirfd, const char *name)
+{
+	struct stat st;
+
+	if (!is_memfd(dirfd, name) || SYS(NR_fstatat, dirfd, name, &st, 0) < 0)
+		return;
+	for (size_t i = 0; i < m->len; i++)
+		if (m->inode[i] == st.st_ino)
+			return;
+	if (m->len < MEMFDS_MAX)
+		m->inode[m->len++] = st.st_ino;
+	m->bytes += (uint64_t)st.st_blocks * 512;
+}
+
+void memfds_add(struct memfds *m, pid_t pid)
+{
+	char path[64];
+	char buf[1024] __attribute__((aligned(8)));
+
+	put_text(put_number(put_text(path, "/proc/"), (uint64_t)pid), "/fd");
+	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	for (;;) {
+		long got = SYS(SYS_getdents64, fd, buf, sizeof buf);
+		if (got <= 0)
+			break;
+		for (long at = 0; at < got;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(buf + at);
+
+			at += entry->reclen;
+			if (entry->name[0] != '.')
+				add_memfd(m, fd, entry->name);
 		}
-	return -EIO;
+	}
+	sys_close(fd);
 }

@@ -38,7 +38,17 @@ int procstat_read(pid_t pid, struct procstat *out);
 /* Resident and shared pages of /proc/PID/statm. */
 int procmem_read(pid_t pid, uint64_t *rss_pages, uint64_t *shared_pages);
 
-/* Proportional set size in bytes (smaps_rollup); -errno where it may not be read. */
-int64_t procmem_pss(pid_t pid);
+/* Proportional set size in bytes (smaps_rollup), and how much of it is shared memory; -errno where it may not be read. */
+int procmem_pss(pid_t pid, uint64_t *total, uint64_t *shmem);
+
+/* Memory files (memfd_create) that processes hold open, each counted once: their pages are in nobody's resident size
+ * while nobody maps them. */
+#define MEMFDS_MAX 256
+struct memfds {
+	uint64_t bytes;
+	size_t len;             /* files seen; beyond MEMFDS_MAX they are counted each time */
+	uint64_t inode[MEMFDS_MAX];
+};
+void memfds_add(struct memfds *m, pid_t pid);
 
 #endif

@@ -29,6 +29,12 @@
 #define NR_landlock_restrict_self 446
 #define NR_fchmodat2 452
 
+#ifdef SYS_newfstatat
+#define NR_fstatat SYS_newfstatat
+#else
+#define NR_fstatat SYS_fstatat
+#endif
+
 /* --- Landlock, uapi/linux/landlock.h of 6.15 --- */
 #define LL_FS_EXECUTE (1ULL << 0)
 #define LL_FS_WRITE_FILE (1ULL << 1)

@@ -30,6 +30,8 @@ struct reaper {
 	/* when the next looks are due; UINT64_MAX: never */
 	uint64_t deadline;
 	uint64_t next_memory;
+	uint64_t next_memfds;
+	uint64_t memfd_bytes;   /* at the last look */
 	uint64_t next_cpu;
 };
 

@@ -11,6 +11,7 @@
 #define PAGE_BYTES 4096ULL
 #define MEMORY_LAZY (10 * MS)           /* far below the limit */
 #define MEMORY_KEEN (4 * MS)            /* above half of it */
+#define MEMFDS_LAZY (40 * MS)
 #define CPU_TICK (10 * MS)
 #define CPU_BURST (50 * MS)             /* of wall time: how far unused share is saved up, and owed share stops us */
 
@@ -59,26 +60,46 @@ static uint64_t resident(const struct proctree *t, struct victim *largest)
 	return total;
 }
 
-/* The same with every shared page divided by those who share it: what is used. */
-static uint64_t proportional(const struct proctree *t, struct victim *largest)
+/*
+ * What is used: every shared page divided by those who share it, and memory files once. Their pages are in a set size only
+ * while they are mapped, so of the two figures for shared memory the larger one counts.
+ */
+static uint64_t exactly(const struct proctree *t, uint64_t memfd_bytes, struct victim *largest)
 {
-	uint64_t total = 0;
+	uint64_t private_bytes = 0;
+	uint64_t shared_bytes = 0;
 
 	*largest = (struct victim){ 0 };
 	for (size_t i = 0; i < t->len; i++) {
-		int64_t pss = procmem_pss(t->pids[i]);
+		uint64_t pss = 0;
+		uint64_t shmem = 0;
 		uint64_t rss = 0;
 		uint64_t shared = 0;
 
-		if (pss < 0 && procmem_read(t->pids[i], &rss, &shared) == 0)
-			pss = (int64_t)(rss * PAGE_BYTES);
-		if (pss < 0)
-			continue;
-		total += (uint64_t)pss;
-		if ((uint64_t)pss > largest->bytes)
-			*largest = (struct victim){ t->pids[i], (uint64_t)pss };
+		if (procmem_pss(t->pids[i], &pss, &shmem) < 0 && procmem_read(t->pids[i], &rss, &shared) == 0)
+			pss = rss * PAGE_BYTES;
+		private_bytes += pss - shmem;
+		shared_bytes += shmem;
+		if (pss > largest->bytes || !largest->pid)
+			*largest = (struct victim){ t->pids[i], pss };
 	}
-	return total;
+	return private_bytes + (shared_bytes > memfd_bytes ? shared_bytes : memfd_bytes);
+}
+
+/* Looking at every descriptor costs more than at every size, so it is done less often. */
+static uint64_t memfd_bytes(struct reaper *r, uint64_t now)
+{
+	struct memfds files;
+
+	if (now < r->next_memfds)
+		return r->memfd_bytes;
+	files.bytes = 0;
+	files.len = 0;
+	for (size_t i = 0; i < r->tree.len; i++)
+		memfds_add(&files, r->tree.pids[i]);
+	r->memfd_bytes = files.bytes;
+	r->next_memfds = now + (files.bytes ? MEMORY_LAZY : MEMFDS_LAZY);
+	return files.bytes;
 }
 
 static void kill_for_memory(struct reaper *r, const struct victim *victim)
@@ -104,9 +125,10 @@ static void look_at_memory(struct reaper *r, uint64_t now)
 
 	if (proctree_walk(&r->tree, r->self) < 0)
 		return;
-	uint64_t used = resident(&r->tree, &largest);
+	uint64_t files = memfd_bytes(r, now);
+	uint64_t used = resident(&r->tree, &largest) + files;
 	if (used > limit)
-		used = proportional(&r->tree, &largest);
+		used = exactly(&r->tree, files, &largest);
 	if (used > r->shared->peak_memory)
 		r->shared->peak_memory = used;
 	if (used > limit && largest.pid)

@@ -196,10 +196,14 @@ def test_memory_written_to_a_memfd_without_mapping_it_counts():
     code = ("import os, time\nfd = os.memfd_create('x')\nblock = b'x' * (1 << 20)\n"
             "for i in range(400): os.write(fd, block)\ntime.sleep(1)\nprint('ate')")
     assert box.bare_python(code).stdout == "ate\n"
-    done = box.python(code, "-m", "100M")
-    if done.returncode == 0:
-        pytest.skip("allowed: unmapped memfd pages are charged where a cgroup is delegated only")
-    refused_for_memory(done)
+    refused_for_memory(box.python(code, "-m", "100M"))
+
+
+def test_a_mapped_memfd_is_not_counted_twice():
+    code = ("import mmap, os, time\nsize = 120 << 20\nfd = os.memfd_create('x')\nos.ftruncate(fd, size)\n"
+            "m = mmap.mmap(fd, size)\nfor i in range(0, size, 4096): m[i] = 1\ntime.sleep(0.3)\nprint('ate')")
+    assert box.python(code, "-m", "200M").stdout == "ate\n"
+    refused_for_memory(box.python(code, "-m", "100M"))
 
 
 # --- processor ---
