@@ -83,7 +83,6 @@ struct reaper_orders {
 	uint64_t max_memory;            /* bytes of the whole tree */
 	uint64_t max_cpu_percent;       /* of one core */
 	uint64_t max_cpu_ns;            /* of the whole tree */
-	int cgroup_events;              /* reserved for a delegated cgroup: -1 */
 };
 
 enum end_cause {

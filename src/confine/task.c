@@ -5,11 +5,14 @@
 
 #include "base/sys.h"
 
-/* The new task starts after the call with the new stack: it calls fn(arg), which does not return. */
-static long clone3_on(struct clone3_args *args, void (*fn)(void *), void *arg)
+/* The call with its five arguments; the new task starts after it with the new stack and calls fn(arg), which does not
+ * return. */
+static long enter(long nr, const uint64_t args[5], void (*fn)(void *), void *arg)
 {
 #if defined(__x86_64__)
 	long ret;
+	register uint64_t fourth __asm__("r10") = args[3];
+	register uint64_t fifth __asm__("r8") = args[4];
 	register void (*f)(void *) __asm__("r12") = fn;
 	register void *a __asm__("r13") = arg;
 
@@ -22,60 +25,16 @@ static long clone3_on(struct clone3_args *args, void (*fn)(void *), void *arg)
 			 "hlt\n"
 			 "1:"
 			 : "=a"(ret)
-			 : "a"(NR_clone3), "D"(args), "S"(sizeof *args), "r"(f), "r"(a)
+			 : "a"(nr), "D"(args[0]), "S"(args[1]), "d"(args[2]), "r"(fourth), "r"(fifth), "r"(f), "r"(a)
 			 : "rcx", "r11", "memory");
 	return ret;
 #else
-	register long x8 __asm__("x8") = NR_clone3;
-	register long x0 __asm__("x0") = (long)args;
-	register long x1 __asm__("x1") = (long)sizeof *args;
-	register void (*f)(void *) __asm__("x19") = fn;
-	register void *a __asm__("x20") = arg;
-
-	__asm__ volatile("svc 0\n\t"
-			 "cbnz x0, 1f\n\t"
-			 "mov x29, #0\n\t"
-			 "mov x0, x20\n\t"
-			 "blr x19\n\t"
-			 "brk #0\n"
-			 "1:"
-			 : "+r"(x0)
-			 : "r"(x8), "r"(x1), "r"(f), "r"(a)
-			 : "memory", "cc", "x30");
-	return x0;
-#endif
-}
-
-static long clone_on(struct clone3_args *args, void (*fn)(void *), void *arg)
-{
-	unsigned long flags = (unsigned long)(args->flags & ~CL_CLEAR_SIGHAND) | (unsigned long)args->exit_signal;
-	char *top = (char *)(uintptr_t)(args->stack + args->stack_size);
-#if defined(__x86_64__)
-	long ret;
-	register void (*f)(void *) __asm__("r12") = fn;
-	register void *a __asm__("r13") = arg;
-	register uint64_t ctid __asm__("r10") = args->child_tid;
-	register long tls __asm__("r8") = 0;
-
-	__asm__ volatile("syscall\n\t"
-			 "test %%rax, %%rax\n\t"
-			 "jnz 1f\n\t"
-			 "xor %%ebp, %%ebp\n\t"
-			 "mov %%r13, %%rdi\n\t"
-			 "call *%%r12\n\t"
-			 "hlt\n"
-			 "1:"
-			 : "=a"(ret)
-			 : "a"(SYS_clone), "D"(flags), "S"(top), "d"(0L), "r"(ctid), "r"(tls), "r"(f), "r"(a)
-			 : "rcx", "r11", "memory");
-	return ret;
-#else
-	register long x8 __asm__("x8") = SYS_clone;
-	register long x0 __asm__("x0") = (long)flags;
-	register void *x1 __asm__("x1") = top;
-	register long x2 __asm__("x2") = 0;
-	register long x3 __asm__("x3") = 0;
-	register uint64_t x4 __asm__("x4") = args->child_tid;
+	register long x8 __asm__("x8") = nr;
+	register uint64_t x0 __asm__("x0") = args[0];
+	register uint64_t x1 __asm__("x1") = args[1];
+	register uint64_t x2 __asm__("x2") = args[2];
+	register uint64_t x3 __asm__("x3") = args[3];
+	register uint64_t x4 __asm__("x4") = args[4];
 	register void (*f)(void *) __asm__("x19") = fn;
 	register void *a __asm__("x20") = arg;
 
@@ -89,8 +48,29 @@ static long clone_on(struct clone3_args *args, void (*fn)(void *), void *arg)
 			 : "+r"(x0)
 			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(f), "r"(a)
 			 : "memory", "cc", "x30");
-	return x0;
+	return (long)x0;
 #endif
+}
+
+static long clone3_on(const struct clone3_args *args, void (*fn)(void *), void *arg)
+{
+	const uint64_t words[5] = { (uint64_t)(uintptr_t)args, sizeof *args };
+
+	return enter(NR_clone3, words, fn, arg);
+}
+
+/* clone(flags, stack, parent_tid, child_tid, tls) on x86-64; the last two change places on aarch64. */
+static long clone_on(const struct clone3_args *args, void (*fn)(void *), void *arg)
+{
+#if defined(__x86_64__)
+	enum { CHILD_TID = 3 };
+#else
+	enum { CHILD_TID = 4 };
+#endif
+	uint64_t words[5] = { (args->flags & ~CL_CLEAR_SIGHAND) | args->exit_signal, args->stack + args->stack_size };
+
+	words[CHILD_TID] = args->child_tid;
+	return enter(SYS_clone, words, fn, arg);
 }
 
 /* In a task cloned the old way: no handler of the host may run in it. Ignored signals stay ignored. */

@@ -168,7 +168,6 @@ static void set_limits(struct launch_plan *lp, const struct policy *p)
 		.max_memory = p->max_memory,
 		.max_cpu_percent = p->max_cpu,
 		.max_cpu_ns = p->max_cpu_time,
-		.cgroup_events = -1,
 	};
 }
 
