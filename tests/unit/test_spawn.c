@@ -1,0 +1,295 @@
+/* Starting, limiting and burying: reaper and child on the real kernel, and every failure of the host side. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fault.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/proctree.h"
+#include "base/sys.h"
+#include "confine/spawn.h"
+
+#define NONE UINT64_MAX
+
+static const struct reaper_orders free_orders = { NONE, NONE, NONE, NONE };
+static const char *const no_env[] = { "PATH=/usr/bin:/bin", NULL };
+
+static struct child_plan plan_of(const char *const *argv)
+{
+	return (struct child_plan){
+		.path = argv[0], .argv = argv, .envp = no_env, .fd_floor = 3, .max_open_files = NONE, .ruleset = -1,
+	};
+}
+
+/* To the end; the result is copied, the sandbox is gone. */
+static struct shared run_plan(const struct child_plan *plan, const struct reaper_orders *orders, int *entered)
+{
+	struct spawn s = SPAWN_NONE;
+	struct error err = { 0 };
+	enum child_step step = STEP_MAX;
+	struct news news;
+
+	assert_int_equal(spawn_start(plan, orders, &s, &err), 0);
+	*entered = spawn_entered(&s, &step);
+	while (spawn_news(&s, &news) != -EPIPE) {
+		struct pollfd p = { .fd = s.control, .events = POLLIN };
+
+		poll(&p, 1, 10000);
+	}
+	spawn_reap(&s);
+	struct shared result = *s.shared;
+	spawn_fini(&s);
+	return result;
+}
+
+static struct shared run_words(const char *const *argv, const struct reaper_orders *orders)
+{
+	struct child_plan plan = plan_of(argv);
+	int entered;
+	struct shared result = run_plan(&plan, orders, &entered);
+
+	assert_int_equal(entered, 0);
+	return result;
+}
+
+static bool is_running(const char *mark)
+{
+	char command[200];
+
+	snprintf(command, sizeof command, "pgrep -f '%s' >/dev/null", mark);
+	return system(command) == 0;
+}
+
+static void a_program_ends_with_its_own_code(void **state)
+{
+	(void)state;
+	struct shared r = run_words((const char *const[]){ "/bin/sh", "-c", "exit 42", NULL }, &free_orders);
+	assert_int_equal(r.cause, END_BY_ITSELF);
+	assert_int_equal(WEXITSTATUS(r.wait_status), 42);
+}
+
+static void a_program_that_is_not_there_is_a_step_and_an_errno(void **state)
+{
+	const char *const argv[] = { "/no/such/program", NULL };
+	struct child_plan plan = plan_of(argv);
+	int entered;
+
+	(void)state;
+	struct shared r = run_plan(&plan, &free_orders, &entered);
+	assert_int_equal(entered, -ENOENT);
+	assert_int_equal(r.fault_step, STEP_EXEC);
+}
+
+static void a_directory_that_is_not_there_is_its_own_step(void **state)
+{
+	const char *const argv[] = { "/bin/true", NULL };
+	struct child_plan plan = plan_of(argv);
+	int entered;
+
+	(void)state;
+	plan.cwd = "/no/such/folder";
+	struct shared r = run_plan(&plan, &free_orders, &entered);
+	assert_int_equal(entered, -ENOENT);
+	assert_int_equal(r.fault_step, STEP_DIRECTORY);
+}
+
+static void nobody_survives_the_top_process(void **state)
+{
+	const char *const argv[] = { "/bin/sh", "-c",
+		"setsid sh -c 'trap \"\" TERM; sleep 7531' & (setsid sleep 7531 &) ; sleep 0.2; exit 3", NULL };
+
+	(void)state;
+	struct shared r = run_words(argv, &free_orders);
+	assert_int_equal(WEXITSTATUS(r.wait_status), 3);
+	assert_false(is_running("[s]leep 7531"));
+}
+
+static void the_deadline_ends_the_tree(void **state)
+{
+	struct reaper_orders orders = free_orders;
+
+	(void)state;
+	orders.timeout_ns = 200 * 1000000ULL;
+	struct shared r = run_words((const char *const[]){ "/bin/sleep", "7532", NULL }, &orders);
+	assert_int_equal(r.cause, END_TIMEOUT);
+	assert_false(is_running("[s]leep 7532"));
+}
+
+static void the_memory_limit_kills_and_says_whom(void **state)
+{
+	struct reaper_orders orders = free_orders;
+	const char *const argv[] = { "/usr/bin/python3", "-c", "x = bytearray(300 << 20)", NULL };
+
+	(void)state;
+	assert_int_equal(run_words(argv, &orders).cause, END_BY_ITSELF);
+	orders.max_memory = 50 << 20;
+	struct shared r = run_words(argv, &orders);
+	assert_int_equal(r.cause, END_MEMORY);
+	assert_int_equal(r.memory_kills, 1);
+	assert_string_equal(r.memory_victim_name, "python3");
+}
+
+static void descriptors_are_arranged_and_no_other_is_left(void **state)
+{
+	const char *const argv[] = { "/bin/sh", "-c", "ls -l /proc/self/fd | grep -c -- '->' >&7; exec 7>&-; cat <&8 >&9", NULL };
+	int out[2], in[2];
+	char text[64] = "";
+	int entered;
+
+	(void)state;
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	int stray = open("/dev/null", O_RDONLY);        /* inheritable, and not asked for */
+	const struct plan_fd fds[] = { { out[1], 7 }, { in[0], 8 }, { out[1], 9 } };
+	struct child_plan plan = plan_of(argv);
+	plan.fds = fds;
+	plan.fd_count = 3;
+	plan.fd_floor = 10;
+	assert_int_equal(write(in[1], "hello", 5), 5);
+	close(in[1]);
+	run_plan(&plan, &free_orders, &entered);
+	close(out[1]);
+	assert_int_equal(entered, 0);
+	assert_int_equal(fd_read_all(out[0], text, sizeof text - 1), 7);
+	assert_string_equal(text, "7\nhello");          /* 0 1 2 7 8 9 and the listing's own */
+	close(out[0]);
+	close(in[0]);
+	close(stray);
+}
+
+static void a_host_that_is_killed_takes_the_tree_with_it(void **state)
+{
+	const char *const argv[] = { "/bin/sleep", "7533", NULL };
+	int ready[2];
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid_t host = fork();
+	if (host == 0) {
+		struct child_plan plan = plan_of(argv);
+		struct spawn s = SPAWN_NONE;
+		enum child_step step;
+
+		if (spawn_start(&plan, &free_orders, &s, NULL) == 0 && spawn_entered(&s, &step) == 0 && write(ready[1], "x", 1))
+			pause();
+		_exit(1);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_true(is_running("[s]leep 7533"));
+	kill(host, SIGKILL);
+	waitpid(host, NULL, 0);
+	for (int i = 0; i < 200 && is_running("[s]leep 7533"); i++)
+		usleep(10000);
+	assert_false(is_running("[s]leep 7533"));
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void every_failure_of_starting_leaks_nothing(void **state)
+{
+	const char *const argv[] = { "/bin/true", NULL };
+	struct child_plan plan = plan_of(argv);
+
+	(void)state;
+	for (int n = 0; n < 100; n++) {
+		struct spawn s = SPAWN_NONE;
+		struct error err = { 0 };
+		int before = fault_open_fds();
+
+		fault_arm(n);
+		int rc = spawn_start(&plan, &free_orders, &s, &err);
+		bool fired = fault_fired();
+		if (rc == 0)
+			spawn_fini(&s);
+		else
+			assert_true(err.text[0]);
+		assert_int_equal(fault_open_fds(), before);
+		assert_int_equal(waitpid(-1, NULL, __WALL), -1);        /* no task of ours is left */
+		if (!fired)
+			return;
+	}
+	fail();
+}
+
+static void a_tree_is_counted_with_its_orphans_and_threads(void **state)
+{
+	pid_t pids[64];
+	struct proctree tree = { .pids = pids, .max = 64 };
+	int ready[2];
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid_t top = fork();
+	if (top == 0) {
+		for (int i = 0; i < 3; i++)
+			if (fork() == 0)
+				pause();
+		if (write(ready[1], "x", 1))
+			pause();
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(proctree_walk(&tree, getpid()), 0);
+	assert_int_equal(tree.len, 4);
+	assert_int_equal(tree.tasks, 4);
+	tree.max = 2;
+	assert_int_equal(proctree_walk(&tree, getpid()), 0);
+	assert_true(tree.full);
+	tree.max = 64;
+	proctree_walk(&tree, top);
+	for (size_t i = 0; i < tree.len; i++)
+		kill(pids[i], SIGKILL);
+	kill(top, SIGKILL);
+	waitpid(top, NULL, 0);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void a_name_with_parentheses_does_not_move_the_fields(void **state)
+{
+	struct procstat stat;
+	char name[16] = "a) Z 1 (b";
+
+	(void)state;
+	assert_int_equal(sys_prctl(15 /* PR_SET_NAME */, (unsigned long)name, 0, 0, 0), 0);
+	assert_int_equal(procstat_read(getpid(), &stat), 0);
+	assert_string_equal(stat.name, name);
+	assert_int_equal(stat.state, 'R');
+	assert_int_equal(stat.ppid, getppid());
+	assert_int_equal(stat.threads, 1);
+	assert_true(stat.rss_pages > 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_program_ends_with_its_own_code),
+		cmocka_unit_test(a_program_that_is_not_there_is_a_step_and_an_errno),
+		cmocka_unit_test(a_directory_that_is_not_there_is_its_own_step),
+		cmocka_unit_test(nobody_survives_the_top_process),
+		cmocka_unit_test(the_deadline_ends_the_tree),
+		cmocka_unit_test(the_memory_limit_kills_and_says_whom),
+		cmocka_unit_test(descriptors_are_arranged_and_no_other_is_left),
+		cmocka_unit_test(a_host_that_is_killed_takes_the_tree_with_it),
+		cmocka_unit_test(every_failure_of_starting_leaks_nothing),
+		cmocka_unit_test(a_tree_is_counted_with_its_orphans_and_threads),
+		cmocka_unit_test(a_name_with_parentheses_does_not_move_the_fields),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
