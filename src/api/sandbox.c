@@ -55,8 +55,8 @@ static int translate(const struct sandlock_spawn_args *args, struct launch *laun
 		launch->stdio[i].mode = modes[args->stdio[i].mode];
 		launch->stdio[i].fd = args->stdio[i].fd;
 	}
-	/* NOLINTNEXTLINE: fds is there when fd_count is */
 	for (size_t i = 0; i < args->fd_count; i++)
+		/* NOLINTNEXTLINE: fds is there when fd_count is */
 		fds[i] = (struct plan_fd){ .from = args->fds[i].host_fd, .to = args->fds[i].child_fd };
 	return 0;
 }

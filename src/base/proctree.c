@@ -312,7 +312,7 @@ void memfds_add(struct memfds *m, pid_t pid)
 		if (got <= 0)
 			break;
 		for (long at = 0; at < got;) {
-			const struct dirent64 *entry = (const struct dirent64 *)(buf + at);
+			const struct dirent64 *entry = (const void *)(buf + at);
 
 			at += entry->reclen;
 			if (entry->name[0] != '.')

@@ -120,21 +120,21 @@ static const struct dispatch_chain *chain_of(const struct dispatch *d, int nr)
 	return nr >= 0 && nr < SYSRULES_MAX ? &d->chain[nr] : &none;
 }
 
+static unsigned join_flags(const struct dispatch *d, const struct dispatch_chain *chain, unsigned flags)
+{
+	const struct dispatch_slot *slot;
+
+	for (size_t i = 0; (slot = slot_of(d, chain, i)); i++) {
+		flags |= slot->handler->flags & (H_BLOCKS | H_MAY_CONTINUE);
+		if (!(slot->handler->flags & H_NO_DECODE))
+			flags &= ~(unsigned)H_NO_DECODE;
+	}
+	return flags;
+}
+
 unsigned dispatch_flags(const struct dispatch *d, int nr)
 {
-	const struct dispatch_chain *chains[] = { chain_of(d, nr), &d->any };
-	const struct dispatch_slot *slot;
-	unsigned flags = H_NO_DECODE;
-
-	for (size_t c = 0; c < ARRAY_SIZE(chains); c++)
-		for (size_t i = 0; (slot = slot_of(d, chains[c], i)); i++) {
-			unsigned own = slot->handler->flags;
-
-			flags |= own & (H_BLOCKS | H_MAY_CONTINUE);
-			if (!(own & H_NO_DECODE))
-				flags &= ~(unsigned)H_NO_DECODE;
-		}
-	return flags;
+	return join_flags(d, &d->any, join_flags(d, chain_of(d, nr), H_NO_DECODE));
 }
 
 static struct verdict ask(const struct dispatch *d, const struct dispatch_chain *chain, const struct call *call)
