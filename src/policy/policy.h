@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "policy/netrules.h"
 
 /* A value the user gave and where: "--fs-read", "web.toml:12", "preset base", "sandlock_policy_add". */
 struct word {
@@ -59,11 +60,20 @@ struct policy {
 	struct words fs_write;
 	struct words fs_exec;
 	bool no_exec_read;
-	/* network: TCP ports only so far */
-	struct words net_allow;         /* as typed: ":443", "tcp://:80,443" */
+	/* network */
+	struct words net_allow;         /* as typed: ":443", "api.example.com:443", "udp://192.0.2.0/24:53" */
+	struct words net_deny;
 	struct words net_allow_bind;    /* as typed: "8080", "8000-8010", "*" */
-	struct ports connect_ports;     /* parsed from net_allow */
+	struct words net_deny_bind;
+	struct words net_presets;       /* "npm", "pypi": each stands for allow rules */
+	struct words unix_allow;        /* paths and globs of sockets */
+	bool no_unix_write;             /* a write grant does not let it connect to sockets below */
+	bool dns_refresh;               /* names are looked up again when their time to live is over */
+	bool port_remap;
+	struct net_rules net_rules;     /* parsed from both lists by policy_freeze, names not yet resolved */
+	struct ports connect_ports;     /* what Landlock can carry of net_rules; any: judged by the supervisor alone */
 	struct ports bind_ports;        /* parsed from net_allow_bind */
+	struct ports deny_bind_ports;
 	/* limits; NO_LIMIT where there is none */
 	uint64_t max_memory;            /* bytes, whole tree */
 	uint64_t max_processes;         /* whole tree, threads do not count */
@@ -156,5 +166,16 @@ int policy_print(const struct policy *p, enum policy_format format, struct str *
 
 /* True when read grants do not imply execute: an exec list is given or no_exec_read is set. */
 bool policy_splits_exec(const struct policy *p);
+
+/*
+ * What of the network this policy needs from the supervisor; asked of a frozen policy. Where all are false, no call of
+ * the network is trapped.
+ */
+bool policy_judges_addresses(const struct policy *p);   /* rules that Landlock cannot carry: connect is judged */
+bool policy_has_proto(const struct policy *p, enum net_proto proto);    /* may such sockets be made and used? */
+bool policy_has_names(const struct policy *p);          /* rules with host names: virtual hosts file, pins */
+bool policy_has_suffixes(const struct policy *p);       /* "*.example.com" rules: the resolver answers */
+bool policy_reaches_unix(const struct policy *p);       /* sockets named by a path may be connected to: judged */
+bool policy_has_unix_datagrams(const struct policy *p); /* AF_UNIX datagram sockets may be made: --unix-allow given */
 
 #endif

@@ -20,6 +20,8 @@
 
 #include "base/err.h"
 #include "policy/grants.h"
+#include "policy/netmatch.h"
+#include "policy/openings.h"
 #include "policy/policy.h"
 #include "policy/sysrules.h"
 
@@ -29,6 +31,7 @@ enum verdict_kind {
 	V_ERRNO,                /* value is a positive errno */
 	V_GIVE_FD,              /* value is a descriptor that the reply now owns; the caller gets a copy */
 	V_CONTINUE,             /* let the kernel run the call; legal only in rows with H_MAY_CONTINUE */
+	V_LATER,                /* it would have to wait: ask again on a worker; legal in H_TRIES rows while !may_wait */
 };
 
 struct verdict {
@@ -49,6 +52,11 @@ static inline struct verdict v_errno(int code)   /* positive or negative errno *
 static inline struct verdict v_result(int64_t rc) /* -errno becomes an error, anything else the result */
 {
 	return rc < 0 && rc >= -4095 ? v_errno((int)rc) : (struct verdict){ .kind = V_RETURN, .value = rc };
+}
+
+static inline struct verdict v_later(void)
+{
+	return (struct verdict){ .kind = V_LATER };
 }
 
 static inline struct verdict v_continue(void)
@@ -133,6 +141,7 @@ struct call {                           /* one trapped system call; decoded once
 	pid_t tid;                      /* the calling task */
 	uint64_t raw[6];                /* register arguments, as they came */
 	struct call_arg arg[6];
+	bool may_wait;                  /* on a worker: operations may block, until the caller is gone */
 	const struct kernel_ops *kernel;
 	void *supervisor;               /* for kernel_ops only */
 };
@@ -141,6 +150,7 @@ enum handler_flags {
 	H_BLOCKS = 1,           /* run on a worker */
 	H_MAY_CONTINUE = 2,     /* V_CONTINUE is allowed; the row's comment says what else enforces the rule */
 	H_NO_DECODE = 4,        /* only register arguments: no read of child memory */
+	H_TRIES = 8,            /* first on the notify thread without waiting; V_LATER moves it to a worker, same copy */
 };
 
 struct handler {
@@ -155,11 +165,22 @@ struct handler {
 	uint64_t test_value;
 };
 
+/* A file that the sandbox sees in place of the host's: run/ makes the list, features/vfiles.c serves it. */
+struct vfile {
+	const char *path;               /* canonical and absolute, "/etc/hosts" */
+	int (*content)(void *arg, struct str *out);     /* appends the bytes as they are now; any thread; 0 or -errno */
+	void *arg;
+};
+
 /* What a feature gets when a sandbox is assembled; all of it outlives the feature's state. */
 struct feature_env {
 	const struct policy *policy;
 	const struct grants *grants;    /* without descriptors */
 	const struct sysrules *rules;   /* NULL while the trapped set is asked for */
+	const struct netmatch *net;     /* NULL when the policy judges no addresses */
+	const struct vfile *vfiles;     /* none: nothing is virtual */
+	size_t vfile_count;
+	struct openings *openings;      /* addresses that the resolver opened; NULL without name rules */
 	const char *program_name;       /* argv[0] */
 };
 

@@ -1,0 +1,58 @@
+/* The grammar of network rules: one --net-allow or --net-deny value becomes one or two rules, and a rule text again. */
+#ifndef POLICY_NETRULES_H
+#define POLICY_NETRULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/str.h"
+
+enum net_proto { NET_TCP, NET_UDP, NET_ICMP, NET_PROTOS };
+
+enum net_target {
+	TARGET_ANY,             /* "*" or nothing */
+	TARGET_NET,             /* an address or a CIDR block: ip and bits */
+	TARGET_NAME,            /* a host name: resolved when a sandbox starts */
+	TARGET_SUFFIX,          /* "*.example.com": name is "example.com"; allow only; the resolver opens its addresses */
+};
+
+struct port_range {
+	uint16_t low;
+	uint16_t high;
+};
+
+struct net_rule {
+	uint8_t proto;          /* enum net_proto */
+	uint8_t target;         /* enum net_target */
+	uint8_t bits;           /* of TARGET_NET */
+	bool deny;
+	uint32_t word;          /* index into policy->net_allow or net_deny: who typed it, and where */
+	struct addr ip;         /* of TARGET_NET, host bits zero, no port */
+	char *name;             /* lower case, no final dot; owned */
+	struct port_range *ports;       /* sorted, joined; NULL: every port. owned */
+	size_t port_count;
+};
+
+struct net_rules {
+	struct net_rule *at;
+	size_t len;
+	size_t cap;
+};
+
+void net_rules_fini(struct net_rules *r);
+
+/*
+ * Parses one value and adds its rules; *out may be NULL: then it is only checked. A value without a scheme gives a TCP
+ * and a UDP rule. `origin` begins the sentence of a refusal, which names the column and what to write instead.
+ * Duplicates are folded. 0, -EINVAL or -ENOMEM.
+ */
+int net_rules_add(struct net_rules *out, struct view text, bool deny, uint32_t word, const char *origin,
+		  struct error *err);
+
+/* "tcp://192.0.2.0/24:80,443": parses back to exactly this rule. */
+void net_rule_print(const struct net_rule *rule, struct str *out);
+
+#endif
