@@ -141,8 +141,8 @@ def test_the_attempt_is_refused_without_a_supervisor_too(probe, field):
 
 def test_every_row_of_this_release_has_a_probe():
     rows = {p.id for p in PROBES}
-    wanted = ("F01 F02 F03 F04 F05 F06 F08 F09 F10 F11 F12 F13 F14 F15 F18 F19 F20 F23 S01 S02 S05 S06 S07 S09 S10 S11 S12 "
-              "S13 S18 S22 S24 S25 S26 R01 R02 R08 R10 N01 N02 N03 N04 N22 N23")
+    wanted = ("F01 F02 F03 F04 F05 F06 F08 F09 F10 F11 F12 F13 F14 F15 F18 F19 F20 F23 F24 F30 S01 S02 S05 S06 S07 S09 S10 S11 S12 "
+              "S13 S14 S18 S22 S24 S25 S26 S31 R01 R02 R08 R10 N01 N02 N03 N04 N22 N23")
     assert not set(wanted.split()) - rows
 
 

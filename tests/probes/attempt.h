@@ -10,6 +10,8 @@
 #include "probes.h"
 
 #define ATTEMPT_UNAVAILABLE 1
+#define NAME_COMPOSED "caf\xc3\xa9"
+#define NAME_DECOMPOSED "cafe\xcc\x81"
 #define CANARY_TEXT "the canary still sings\n"
 
 /* The groups of cases; each file has one, probes.c joins them. */
@@ -18,7 +20,7 @@ struct probe_group {
 	size_t len;
 };
 extern const struct probe_group file_probes, metadata_probes, proc_probes, call_probes, process_probes, net_probes,
-	limit_probes;
+	limit_probes, race_probes, code_probes, slow_probes;
 
 #define PROBE_GROUP(group, table) const struct probe_group group = { (table), ARRAY_SIZE(table) }
 

@@ -452,6 +452,46 @@ static int stat_hidden(const struct probe_args *args)
 	return stat(in_secret(args, "canary.txt").at, &st) < 0 ? -errno : 0;
 }
 
+/* --- F30: a name that differs from a granted one in case or in the form of a letter only --- */
+
+static int twin(const struct probe_args *args, const char *granted, const char *name, int (*attempt)(const char *path))
+{
+	struct stat mine, other;
+	struct path p;
+
+	if (stat(in_secret(args, granted).at, &mine) < 0 || stat(in_secret(args, name).at, &other) < 0)
+		return -errno;
+	if (mine.st_ino == other.st_ino)
+		return ATTEMPT_UNAVAILABLE;             /* this file system folds them: they are one directory */
+	snprintf(p.at, sizeof p.at, "%s/%s/canary.txt", args->secret, name);
+	return attempt(p.at);
+}
+
+static int attempt_chmod(const char *path)
+{
+	return attempt_result(SYS(SYS_fchmodat, AT_FDCWD, path, 0600));
+}
+
+static int twin_case(const struct probe_args *args)
+{
+	return twin(args, "twins/case", "twins/CASE", attempt_open_read);
+}
+
+static int twin_unicode(const struct probe_args *args)
+{
+	return twin(args, "twins/" NAME_COMPOSED, "twins/" NAME_DECOMPOSED, attempt_open_read);
+}
+
+static int twin_case_chmod(const struct probe_args *args)
+{
+	return twin(args, "twins/case", "twins/CASE", attempt_chmod);
+}
+
+static int twin_unicode_chmod(const struct probe_args *args)
+{
+	return twin(args, "twins/" NAME_COMPOSED, "twins/" NAME_DECOMPOSED, attempt_chmod);
+}
+
 #define READ_GRANT "-r @SECRET@/readonly"
 #define K PROBE_KERNEL
 #define KR (PROBE_KERNEL | PROBE_READS_GRANT)
@@ -509,5 +549,12 @@ static const struct probe_case cases[] = {
 	{ "F15", "exec-outside", "execute a program outside", exec_outside, NULL, K },
 	{ "F15", "exec-readable", "execute what is granted for reading, with an execute list", exec_readable,
 	  READ_GRANT " -x /usr", KR },
+	{ "F30", "twin-case", "read by the granted name in capitals", twin_case, "-r @SECRET@/twins/case", K },
+	{ "F30", "twin-unicode", "read by the granted name in another form of Unicode", twin_unicode,
+	  "-r @SECRET@/twins/" NAME_COMPOSED, K },
+	{ "F30", "twin-case-chmod", "chmod by the granted name in capitals", twin_case_chmod,
+	  "-w @SECRET@/twins/case", 0 },
+	{ "F30", "twin-unicode-chmod", "chmod by the granted name in another form of Unicode", twin_unicode_chmod,
+	  "-w @SECRET@/twins/" NAME_COMPOSED, 0 },
 };
 PROBE_GROUP(file_probes, cases);

@@ -18,6 +18,7 @@
 
 static const struct probe_group *const groups[] = {
 	&file_probes, &metadata_probes, &proc_probes, &call_probes, &process_probes, &net_probes, &limit_probes,
+	&race_probes, &code_probes, &slow_probes,
 };
 
 size_t probe_count(void)
@@ -61,8 +62,14 @@ static const struct canary canaries[] = {
 	{ "dir/canary.txt", CANARY_TEXT, 0644 },
 	{ "readonly/canary.txt", CANARY_TEXT, 0644 },
 	{ "readonly/prog.sh", "#!/bin/sh\nexit 0\n", 0755 },
+	{ "twins/CASE/canary.txt", CANARY_TEXT, 0644 },
+	{ "twins/" NAME_DECOMPOSED "/canary.txt", CANARY_TEXT, 0644 },
 };
-static const char *const canary_dirs[] = { "dir", "readonly" };
+
+/* Names that are one name where case is folded or Unicode normalised, and two elsewhere. */
+static const char *const canary_dirs[] = {
+	"dir", "readonly", "twins", "twins/case", "twins/CASE", "twins/" NAME_COMPOSED, "twins/" NAME_DECOMPOSED,
+};
 
 /* A time long ago, so that any touch shows. */
 static const struct timespec canary_times[2] = { { .tv_sec = 1000000000 }, { .tv_sec = 1000000000 } };
@@ -120,6 +127,21 @@ static int make_canary(const char *secret, const struct canary *c)
 	return 0;
 }
 
+/* A dynamically linked program that may be read and not executed; machines without one skip the probes of it. */
+static void copy_program(const char *secret, const char *name)
+{
+	char buf[16384];
+	struct path p;
+	ssize_t n;
+
+	snprintf(p.at, sizeof p.at, "%s/%s", secret, name);
+	AUTO(fd) int from = open("/bin/true", O_RDONLY | O_CLOEXEC);
+	AUTO(fd) int to = open(p.at, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	while (from >= 0 && to >= 0 && (n = sys_read(from, buf, sizeof buf)) > 0)
+		fd_write_all(to, buf, (size_t)n);
+}
+
 int probes_prepare(const char *scratch, const char *secret)
 {
 	int rc = empty_directory(scratch);
@@ -130,11 +152,13 @@ int probes_prepare(const char *scratch, const char *secret)
 		struct path p;
 
 		snprintf(p.at, sizeof p.at, "%s/%s", secret, canary_dirs[i]);
-		if (mkdir(p.at, 0755) < 0)
+		if (mkdir(p.at, 0755) < 0 && errno != EEXIST)
 			rc = -errno;
 	}
 	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(canaries); i++)
 		rc = make_canary(secret, &canaries[i]);
+	copy_program(secret, "dir/program");
+	copy_program(secret, "readonly/program");
 	return rc;
 }
 
@@ -185,8 +209,8 @@ const char *probes_changed(const char *secret)
 		if (what)
 			return what;
 	}
-	/* canary.txt, prog.sh, dir, readonly, "." and ".." */
-	return count_entries(secret) == 6 ? NULL : "something was created or removed outside";
+	/* canary.txt, prog.sh, dir, readonly, twins, "." and ".." */
+	return count_entries(secret) == 7 ? NULL : "something was created or removed outside";
 }
 
 /* --- one attempt --- */
