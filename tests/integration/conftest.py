@@ -6,6 +6,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import box  # noqa: E402
+import netlab  # noqa: E402
 
 
 def pytest_configure(config):
@@ -57,3 +58,18 @@ def marked():
     mark = box.Marked()
     yield mark
     mark.none_left(0)
+
+
+@pytest.fixture(scope="session")
+def made_lab():
+    made = netlab.Lab()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def lab(made_lab):
+    """The two network namespaces, with an empty zone and an empty record. For tests marked root."""
+    made_lab.zone({})
+    made_lab.forget()
+    return made_lab

@@ -1,0 +1,39 @@
+"""What leaves a sandbox is captured on the other side of a cable and compared with its policy."""
+import pytest
+
+import netlab
+
+pytestmark = pytest.mark.root
+
+TRY_TCP = """
+import socket, sys
+for target in sys.argv[1:]:
+    host, port = target.rsplit(":", 1)
+    try:
+        with socket.create_connection((host, int(port)), timeout=5) as s:
+            print(target, s.makefile().readline().strip())
+    except OSError as e:
+        print(target, type(e).__name__, e.errno)
+"""
+
+
+def test_the_lab_itself_answers_and_writes_down(lab):
+    done = lab.bare("/usr/bin/python3", "-c", TRY_TCP, "192.0.2.10:443", "198.51.100.7:80", "2001:db8:2::7:443")
+    assert done.stdout.split("\n")[:3] == ["192.0.2.10:443 ::ffff:192.0.2.10", "198.51.100.7:80 ::ffff:198.51.100.7",
+                                           "2001:db8:2::7:443 2001:db8:2::7"], done
+    assert lab.destinations() == {("tcp", "192.0.2.10", 443), ("tcp", "198.51.100.7", 80), ("tcp", "2001:db8:2::7", 443)}
+
+
+def test_the_labs_name_server_answers_from_the_zone(lab):
+    lab.zone({"api.example.com": {"A": ["198.51.100.7"], "AAAA": ["2001:db8:2::7"]}})
+    done = lab.bare("getent", "ahosts", "api.example.com")
+    assert "198.51.100.7" in done.stdout and "2001:db8:2::7" in done.stdout, done
+    assert lab.names_asked() == {"api.example.com"}
+    assert lab.bare("getent", "hosts", "other.example.com").returncode == 2
+
+
+@pytest.mark.parametrize("user", [None, netlab.NOBODY])
+def test_without_a_rule_nothing_leaves(lab, user):
+    done = lab.python(TRY_TCP.replace("sys.argv[1:]", '["192.0.2.10:443", "2001:db8:2::7:443"]'), user=user, cwd="/")
+    assert "PermissionError 13" in done.stdout and "2001:db8:2::7:443 PermissionError 13" in done.stdout, done
+    assert lab.destinations() == set()
