@@ -24,7 +24,8 @@ void openings_drop(struct openings *o, const char *name);
 
 /*
  * The names that `ip` was opened for at `now_ns`, one call of `each` a name until it returns true: then true. The
- * caller asks netmatch_name whether the name's rule covers protocol and port.
+ * caller asks netmatch_name whether the name's rule covers protocol and port. `each` runs under the lock: it calls
+ * nothing of this header.
  */
 bool openings_find(struct openings *o, const struct addr *ip, uint64_t now_ns,
 		   bool (*each)(const char *name, void *arg), void *arg);
