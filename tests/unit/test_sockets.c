@@ -1,0 +1,223 @@
+/* Which sockets in the file system are granted: the list and its patterns, and how it is made of the user's words. */
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "fault.h"
+#include "policy/sockets.h"
+#include "run/sockets.h"
+
+static char top[PATH_MAX];
+
+static int make_folder(void **state)
+{
+	char template[] = "/tmp/sandlock-sockets.XXXXXX";
+
+	(void)state;
+	return mkdtemp(template) && realpath(template, top) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+	char command[PATH_MAX + 16];
+
+	(void)state;
+	snprintf(command, sizeof command, "rm -rf %s", top);
+	return system(command);
+}
+
+static void test_a_grant_is_one_socket_or_all_below_a_directory(void **state)
+{
+	struct socket_grants s = { 0 };
+	struct grants none = { 0 };
+
+	(void)state;
+	assert_int_equal(socket_grants_add(&s, "/run/app", false, "--unix-allow"), 0);
+	assert_string_equal(socket_granted_by(&s, &none, "/run/app"), "--unix-allow");
+	assert_string_equal(socket_granted_by(&s, &none, "/run/app/deep/x.sock"), "--unix-allow");
+	assert_null(socket_granted_by(&s, &none, "/run/app2"));
+	assert_null(socket_granted_by(&s, &none, "/run"));
+	socket_grants_fini(&s);
+}
+
+static void test_a_pattern_stands_for_bytes_of_one_component(void **state)
+{
+	struct socket_grants s = { 0 };
+	struct grants none = { 0 };
+
+	(void)state;
+	assert_int_equal(socket_grants_add(&s, "/tmp/ssh-*/agent.?", true, "web.toml:3"), 0);
+	assert_string_equal(socket_granted_by(&s, &none, "/tmp/ssh-Xy/agent.7"), "web.toml:3");
+	assert_null(socket_granted_by(&s, &none, "/tmp/ssh-Xy/agent.77"));
+	assert_null(socket_granted_by(&s, &none, "/tmp/ssh-a/b/agent.7"));
+	assert_null(socket_granted_by(&s, &none, "/tmp/ssh-Xy/agent./"));
+	socket_grants_fini(&s);
+}
+
+static void test_a_write_grant_counts_unless_the_user_said_no(void **state)
+{
+	struct socket_grants s = { .by_write = true };
+	struct grants files = { 0 };
+
+	(void)state;
+	grants_add_take(&files, "/srv", -1, true, ACCESS_READ, "--fs-read", NULL);
+	grants_add_take(&files, "/srv/data", -1, true, ACCESS_READ | ACCESS_WRITE, "--fs-write", NULL);
+	assert_string_equal(socket_granted_by(&s, &files, "/srv/data/s"), "--fs-write");
+	assert_null(socket_granted_by(&s, &files, "/srv/s"));
+	s.by_write = false;
+	assert_null(socket_granted_by(&s, &files, "/srv/data/s"));
+	grants_fini(&files);
+}
+
+static struct policy *policy_with(const char *word)
+{
+	struct policy *p = policy_new();
+
+	assert_non_null(p);
+	assert_int_equal(words_push(&p->unix_allow, view_of(word), "--unix-allow"), 0);
+	return p;
+}
+
+static void resolves(const char *typed, const char *expected, bool pattern)
+{
+	struct policy *p = policy_with(typed);
+	struct socket_grants s = { 0 };
+	struct error err = { 0 };
+
+	assert_int_equal(resolve_sockets(p, &s, &err), 0);
+	assert_int_equal(s.len, 1);
+	assert_string_equal(s.at[0].path, expected);
+	assert_int_equal(s.at[0].is_pattern, pattern);
+	socket_grants_fini(&s);
+	policy_free(p);
+}
+
+static void test_what_exists_of_a_path_becomes_canonical(void **state)
+{
+	char typed[PATH_MAX + 64];
+	char expected[PATH_MAX + 64];
+
+	(void)state;
+	snprintf(typed, sizeof typed, "%s/real", top);
+	assert_int_equal(mkdir(typed, 0700), 0);
+	snprintf(expected, sizeof expected, "%s/link", top);
+	assert_int_equal(symlink("real", expected), 0);
+
+	snprintf(typed, sizeof typed, "%s/link/later/x.sock", top);
+	snprintf(expected, sizeof expected, "%s/real/later/x.sock", top);
+	resolves(typed, expected, false);
+	snprintf(typed, sizeof typed, "%s/link/./*.sock", top);
+	snprintf(expected, sizeof expected, "%s/real/*.sock", top);
+	resolves(typed, expected, true);
+	snprintf(typed, sizeof typed, "%s/link/", top);
+	snprintf(expected, sizeof expected, "%s/real", top);
+	resolves(typed, expected, false);
+	resolves("/*/x", "/*/x", true);
+	resolves("/", "/", false);
+}
+
+static void test_a_relative_path_begins_at_the_current_directory(void **state)
+{
+	char expected[PATH_MAX + 64];
+
+	(void)state;
+	assert_int_equal(chdir(top), 0);
+	snprintf(expected, sizeof expected, "%s/x.sock", top);
+	resolves("x.sock", expected, false);
+	assert_int_equal(chdir("/"), 0);
+}
+
+static void test_a_path_through_a_file_is_refused_with_its_name(void **state)
+{
+	struct policy *p = policy_with("/dev/null/x");
+	struct socket_grants s = { 0 };
+	struct error err = { 0 };
+
+	(void)state;
+	assert_int_equal(resolve_sockets(p, &s, &err), -ENOTDIR);
+	assert_non_null(strstr(err.text, "--unix-allow: '/dev/null/x'"));
+	socket_grants_fini(&s);
+	policy_free(p);
+}
+
+static void remember(const char *path, const char *what, const char *by, void *arg)
+{
+	assert_non_null(what);
+	assert_string_equal(by, "--unix-allow");
+	snprintf(arg, PATH_MAX, "%s", path);
+}
+
+static void test_a_control_socket_within_reach_is_named(void **state)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	struct socket_grants s = { 0 };
+	struct grants none = { 0 };
+	char found[PATH_MAX] = "";
+	int sock = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	snprintf(name.sun_path, sizeof name.sun_path, "%.90s/agent", top);
+	assert_int_equal(bind(sock, (struct sockaddr *)&name, sizeof name), 0);
+	assert_int_equal(setenv("SSH_AUTH_SOCK", name.sun_path, 1), 0);
+	assert_int_equal(socket_grants_add(&s, "/nowhere", false, "--unix-allow"), 0);
+	control_sockets(&s, &none, remember, found);
+	assert_string_equal(found, "");
+	assert_int_equal(socket_grants_add(&s, top, false, "--unix-allow"), 0);
+	control_sockets(&s, &none, remember, found);
+	assert_string_equal(found, name.sun_path);
+	socket_grants_fini(&s);
+	close(sock);
+}
+
+static void test_every_failure_on_the_way_is_told_and_leaks_nothing(void **state)
+{
+	struct policy *p = policy_with("/run/x/*.sock");
+	int before = fault_open_fds();
+
+	(void)state;
+	for (int n = 0;; n++) {
+		struct socket_grants s = { 0 };
+		struct error err = { 0 };
+
+		fault_arm(n);
+		int rc = resolve_sockets(p, &s, &err);
+		bool fired = fault_fired();
+		assert_int_equal(fault_open_fds(), before);
+		if (rc < 0)
+			assert_int_not_equal(err.kind, ERR_NONE);
+		else            /* also by the way that does without /proc */
+			assert_string_equal(s.at[0].path, "/run/x/*.sock");
+		socket_grants_fini(&s);
+		if (!fired)
+			break;
+	}
+	policy_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_grant_is_one_socket_or_all_below_a_directory),
+		cmocka_unit_test(test_a_pattern_stands_for_bytes_of_one_component),
+		cmocka_unit_test(test_a_write_grant_counts_unless_the_user_said_no),
+		cmocka_unit_test(test_what_exists_of_a_path_becomes_canonical),
+		cmocka_unit_test(test_a_relative_path_begins_at_the_current_directory),
+		cmocka_unit_test(test_a_path_through_a_file_is_refused_with_its_name),
+		cmocka_unit_test(test_a_control_socket_within_reach_is_named),
+		cmocka_unit_test(test_every_failure_on_the_way_is_told_and_leaks_nothing),
+	};
+
+	return cmocka_run_group_tests_name("sockets", tests, make_folder, remove_folder);
+}
