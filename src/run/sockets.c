@@ -25,34 +25,32 @@ static size_t literal_len(const char *path)
 	return len;
 }
 
-/* Makes canonical what exists of `head`, and appends the rest as it was typed. */
-static int canonical_head(char *head, const char *tail, struct str *out)
+/* Makes canonical what exists of the first `len` bytes of an absolute path; what follows stays as it was typed. */
+static int canonical_head(const char *full, size_t len, struct str *out)
 {
+	char head[PATH_SIZE];
 	char found[PATH_SIZE];
-	AUTO(str) struct str rest = STR(PATH_SIZE);
 	int rc;
 
-	str_add(&rest, tail);
-	while ((rc = path_canonical(AT_FDCWD, head[0] ? head : "/", found)) == -ENOENT) {
-		AUTO(str) struct str longer = STR(PATH_SIZE);
-
-		str_addf(&longer, "/%s", path_base(head));
-		str_addn(&longer, rest.buf ? rest.buf : "", rest.len);
-		str_clear(&rest);
-		str_addn(&rest, longer.buf, longer.len);
-		if (longer.rc < 0 || !path_cut(head))
-			return longer.rc < 0 ? longer.rc : -ENOENT;
-	}
-	if (rc < 0 || rest.rc < 0)
-		return rc < 0 ? rc : rest.rc;
-	str_add(out, strcmp(found, "/") == 0 && rest.len ? "" : found);
-	str_addn(out, rest.buf ? rest.buf : "", rest.len);
+	do {
+		while (len > 0 && full[len - 1] == '/')
+			len--;
+		snprintf(head, sizeof head, "%.*s", len > 0 ? (int)len : 1, full);
+		rc = path_canonical(AT_FDCWD, head, found);
+		if (rc != -ENOENT)
+			break;
+		while (len > 0 && full[len - 1] != '/')
+			len--;
+	} while (len > 0);
+	if (rc < 0)
+		return rc;
+	str_add(out, strcmp(found, "/") == 0 && full[len] ? "" : found);
+	str_add(out, full + len);
 	return out->rc;
 }
 
 static int add_word(const struct word *word, struct socket_grants *out)
 {
-	char head[PATH_SIZE];
 	AUTO(str) struct str full = STR(PATH_SIZE);
 	AUTO(str) struct str made = STR(PATH_SIZE);
 	char cwd[PATH_SIZE];
@@ -69,12 +67,7 @@ static int add_word(const struct word *word, struct socket_grants *out)
 
 	while (full.len > 1 && full.buf[full.len - 1] == '/')
 		full.buf[--full.len] = '\0';
-	size_t len = literal_len(full.buf);
-	while (len > 0 && full.buf[len - 1] == '/')
-		len--;
-	memcpy(head, full.buf, len);
-	head[len] = '\0';
-	int rc = canonical_head(head, full.buf + len, &made);
+	int rc = canonical_head(full.buf, literal_len(full.buf), &made);
 	return rc < 0 ? rc : socket_grants_add(out, made.buf, socket_is_pattern(full.buf), word->origin);
 }
 
@@ -128,17 +121,22 @@ static const struct control_socket control_rows[] = {
 	{ "XDG_RUNTIME_DIR", "/pulse/native", "your sound server: it can load modules" },
 };
 
-static bool locate(const struct control_socket *row, char canonical[PATH_SIZE])
+/* Only a name that the grants cover as it stands costs system calls: this runs at every start. */
+static const char *reached(const struct control_socket *row, const struct socket_grants *s, const struct grants *files,
+			   char canonical[PATH_SIZE])
 {
-	AUTO(str) struct str path = STR(PATH_SIZE);
 	const char *base = row->base ? getenv(row->base) : "";
+	char path[PATH_SIZE];
 	struct stat st;
 
 	if (!base || (row->base && base[0] != '/'))
-		return false;
-	str_addf(&path, "%s%s", base, row->path);
-	return path.rc == 0 && path_canonical(AT_FDCWD, path.buf, canonical) == 0 && stat(canonical, &st) == 0 &&
-	       S_ISSOCK(st.st_mode);
+		return NULL;
+	int len = snprintf(path, sizeof path, "%s%s", base, row->path);
+	if (len < 0 || (size_t)len >= sizeof path || !socket_granted_by(s, files, path))
+		return NULL;
+	if (path_canonical(AT_FDCWD, path, canonical) < 0 || stat(canonical, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return NULL;
+	return socket_granted_by(s, files, canonical);
 }
 
 void control_sockets(const struct socket_grants *s, const struct grants *files,
@@ -147,9 +145,8 @@ void control_sockets(const struct socket_grants *s, const struct grants *files,
 	char path[PATH_SIZE];
 
 	for (size_t i = 0; i < ARRAY_SIZE(control_rows); i++) {
-		if (!locate(&control_rows[i], path))
-			continue;
-		const char *by = socket_granted_by(s, files, path);
+		const char *by = reached(&control_rows[i], s, files, path);
+
 		if (by)
 			each(path, control_rows[i].what, by, arg);
 	}
