@@ -19,6 +19,7 @@ enum when {
 	SUPERVISED,             /* without a supervisor a nested sandbox may need it */
 	PINNED,                 /* only where the user chose the cores */
 	UNLESS_TRAPPED,         /* the metadata feature judges it on the object; without it nobody can */
+	ONLY_IF_TRAPPED,        /* a feature asks for just this; without it the rows below decide */
 };
 
 struct arg_row {
@@ -78,7 +79,15 @@ static const struct arg_row arg_rows[] = {
 	{ "ioctl", ALWAYS, EQ(1, 0x40086604, REFUSE(EPERM)) },          /* EXT4_IOC_SETVERSION */
 	{ "ioctl", ALWAYS, EQ(1, 0x40047211, REFUSE(EPERM)) },          /* FAT_IOCTL_SET_ATTRIBUTES */
 	{ "ioctl", ALWAYS, EQ(1, 0x800c6613, REFUSE(EPERM)) },          /* FS_IOC_SET_ENCRYPTION_POLICY */
-	/* Network interfaces: of the page only what concerns the socket itself. */
+	/* Network interfaces: what the netlink feature answers, and of the page else only what concerns the socket itself. */
+	{ "ioctl", ONLY_IF_TRAPPED, EQ(1, 0x8910, ALLOWED) },           /* SIOCGIFNAME */
+	{ "ioctl", ONLY_IF_TRAPPED, EQ(1, 0x8912, ALLOWED) },           /* SIOCGIFCONF */
+	{ "ioctl", ONLY_IF_TRAPPED, EQ(1, 0x8913, ALLOWED) },           /* SIOCGIFFLAGS */
+	{ "ioctl", ONLY_IF_TRAPPED, EQ(1, 0x8915, ALLOWED) },           /* SIOCGIFADDR */
+	{ "ioctl", ONLY_IF_TRAPPED, EQ(1, 0x891B, ALLOWED) },           /* SIOCGIFNETMASK */
+	{ "ioctl", ONLY_IF_TRAPPED, EQ(1, 0x8921, ALLOWED) },           /* SIOCGIFMTU */
+	{ "ioctl", ONLY_IF_TRAPPED, EQ(1, 0x8927, ALLOWED) },           /* SIOCGIFHWADDR */
+	{ "ioctl", ONLY_IF_TRAPPED, EQ(1, 0x8933, ALLOWED) },           /* SIOCGIFINDEX */
 	{ "ioctl", ALWAYS, EQ(1, 0x894B, ALLOWED) },                    /* SIOCOUTQNSD */
 	{ "ioctl", ALWAYS, EQ_AND(1, 0x540E) },                         /* TIOCSCTTY ... */
 	{ "ioctl", ALWAYS, EQ(2, 1, REFUSE(EPERM)) },                   /* ... taken from another session */
@@ -99,7 +108,10 @@ static const struct arg_row arg_rows[] = {
 	 * MPTCP is what libraries do at every start, so these stay silent.
 	 */
 	{ "socket", ALWAYS, EQ(0, 1, ALLOWED) },                                /* AF_UNIX */
-	{ "socket", ALWAYS, EQ(0, 16, SILENT(EAFNOSUPPORT)) },                  /* AF_NETLINK */
+	{ "socket", ALWAYS, EQ_AND(0, 16) },                                    /* AF_NETLINK ... */
+	{ "socket", ALWAYS, NE(2, 0, SILENT(EAFNOSUPPORT)) },                   /* ... but NETLINK_ROUTE, ... */
+	{ "socket", ONLY_IF_TRAPPED, EQ(0, 16, ALLOWED) },                      /* ... which the netlink feature plays */
+	{ "socket", ALWAYS, EQ(0, 16, SILENT(EAFNOSUPPORT)) },
 	{ "socket", ALWAYS, NE_AND(0, 2) },                                     /* neither AF_INET ... */
 	{ "socket", ALWAYS, NE(0, 10, REFUSE(EAFNOSUPPORT)) },                  /* ... nor AF_INET6 */
 	{ "socket", ALWAYS, MASKED(1, SOCK_KIND, 2, REFUSE(EPERM)) },           /* SOCK_DGRAM */
@@ -185,14 +197,16 @@ static void apply_classes(struct sysrules *r, bool sysv_ipc)
 	}
 }
 
-static bool trap_covers(const struct trap *traps, size_t count, const struct arg_row *row)
+/* Does a trap wait for just this row, or, where `whole` is enough, for the whole call? */
+static bool trap_covers(const struct trap *traps, size_t count, const struct arg_row *row, bool whole)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct trap *t = &traps[i];
 
 		if (strcmp(t->syscall, row->syscall) != 0)
 			continue;
-		if (!t->conditional || (t->op == ARG_EQ && t->arg == row->test.arg && t->value == row->test.value))
+		if (!t->conditional ? whole
+				    : t->op == ARG_EQ && t->arg == row->test.arg && t->value == row->test.value)
 			return true;
 	}
 	return false;
@@ -225,7 +239,9 @@ static int apply_rows(struct sysrules *r, const struct policy *p, const struct t
 			continue;
 		if (row->when == PINNED && !p->cores_given)
 			continue;
-		if (row->when == UNLESS_TRAPPED && trap_covers(traps, count, row))
+		if (row->when == UNLESS_TRAPPED && trap_covers(traps, count, row, true))
+			continue;
+		if (row->when == ONLY_IF_TRAPPED && !trap_covers(traps, count, row, false))
 			continue;
 		rc = apply_row(r, row);
 	}
@@ -285,20 +301,35 @@ static int push_run_and_trap(struct sys_rule *to, const struct sys_rule *from, s
 	}
 }
 
-/* Before every run that would allow, the same run with the trap's test; after all of them the trap's test alone. */
+/* A test of its own that decides about all that the trap waits for. */
+static bool is_the_trap(const struct sys_rule *rule, size_t start, size_t at, const struct arg_test *trap)
+{
+	const struct arg_test *t = &rule->tests[at];
+
+	return start == at && t->op == ARG_EQ && trap->op == ARG_EQ && t->arg == trap->arg &&
+	       (uint32_t)t->value == (uint32_t)trap->value;
+}
+
+/* Before every run that would allow, the same run with the trap's test; after all of them the trap's test alone. Where
+ * the rule has that test already, it traps instead of allowing, and what comes after never meets the trap. */
 static int split_by_trap(struct sys_rule *to, const struct sys_rule *from, struct arg_test test)
 {
+	bool decided = false;
+
 	for (size_t at = 0, start = 0; at < from->len; at++) {
 		if (from->tests[at].and_next)
 			continue;
-		bool meets = from->tests[at].then.action == SYS_ALLOW && !run_excludes(from, start, &test);
+		bool allows = from->tests[at].then.action == SYS_ALLOW;
+		bool same = !decided && is_the_trap(from, start, at, &test);
+		bool meets = !decided && !same && allows && !run_excludes(from, start, &test);
 		int rc = meets ? push_run_and_trap(to, from, start, test) : 0;
 		for (; rc == 0 && start <= at; start++)
-			rc = push_test(to, from->tests[start]);
+			rc = push_test(to, same && allows ? test : from->tests[start]);
 		if (rc < 0)
 			return rc;
+		decided = decided || same;
 	}
-	return from->otherwise.action == SYS_ALLOW ? push_test(to, test) : 0;
+	return !decided && from->otherwise.action == SYS_ALLOW ? push_test(to, test) : 0;
 }
 
 static int trap_when(struct sys_rule *rule, const struct trap *t)

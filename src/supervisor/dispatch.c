@@ -78,7 +78,7 @@ int dispatch_traps(const struct dispatch *d, struct trap **out, size_t *count)
 				.value = h->test_value,
 			};
 
-			if (strcmp(h->syscall, "*") == 0)
+			if (strcmp(h->syscall, "*") == 0 || h->flags & H_ONLY_IF_TRAPPED)
 				continue;
 			if (VEC_PUSH(traps, cap, len, trap) < 0)
 				return -ENOMEM;
@@ -137,28 +137,37 @@ unsigned dispatch_flags(const struct dispatch *d, int nr)
 	return join_flags(d, &d->any, join_flags(d, chain_of(d, nr), H_NO_DECODE));
 }
 
-static struct verdict ask(const struct dispatch *d, const struct dispatch_chain *chain, const struct call *call)
+/* *pass stays true when everybody who was asked says that the kernel may run the calls of others. */
+static struct verdict ask(const struct dispatch *d, const struct dispatch_chain *chain, const struct call *call, bool *pass)
 {
 	const struct dispatch_slot *slot;
+	size_t asked = 0;
 
-	for (size_t i = 0; (slot = slot_of(d, chain, i)); i++) {
+	for (; (slot = slot_of(d, chain, asked)); asked++) {
 		struct verdict v = slot->handler->on_call(call, d->state[slot->feature]);
 
 		if (v.kind == V_CONTINUE && !(slot->handler->flags & H_MAY_CONTINUE))
 			return v_errno(EPERM);
 		if (v.kind != V_NEXT)
 			return v;
+		*pass = *pass && slot->handler->flags & H_OTHERS_PASS;
 	}
+	*pass = *pass && asked > 0;
 	return v_next();
 }
 
 struct verdict dispatch_call(const struct dispatch *d, const struct call *call)
 {
+	bool pass = false;
 	/* What the rules refuse is refused, whatever a feature would do with the call: clone(CLONE_NEWUSER) reaches us
 	 * both as a refusal and as a fork. */
-	struct verdict v = ask(d, &d->any, call);
+	struct verdict v = ask(d, &d->any, call, &pass);
 
-	if (v.kind == V_NEXT)
-		v = ask(d, chain_of(d, call->nr), call);
-	return v.kind == V_NEXT ? v_errno(ENOSYS) : v;
+	if (v.kind == V_NEXT) {
+		pass = true;
+		v = ask(d, chain_of(d, call->nr), call, &pass);
+	}
+	if (v.kind != V_NEXT)
+		return v;
+	return pass ? v_continue() : v_errno(ENOSYS);
 }

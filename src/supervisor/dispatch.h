@@ -5,7 +5,7 @@
 #include "supervisor/handler.h"
 
 #define DISPATCH_FEATURES 16
-#define DISPATCH_CHAIN 4
+#define DISPATCH_CHAIN 6
 #define DISPATCH_SLOTS 128
 
 struct dispatch_slot {
@@ -42,7 +42,8 @@ void dispatch_stop(struct dispatch *d);
 /* How a call must be run: of enum handler_flags, joined over its chain. H_NO_DECODE only if all have it. */
 unsigned dispatch_flags(const struct dispatch *d, int nr);
 
-/* Asks the "*" handlers, then the chain; ENOSYS when nobody answers, EPERM for a continue without leave. Never V_NEXT. */
+/* Asks the "*" handlers, then the chain; ENOSYS when nobody answers (but see H_OTHERS_PASS), EPERM for a continue without
+ * leave. Never V_NEXT. */
 struct verdict dispatch_call(const struct dispatch *d, const struct call *call);
 
 #endif

@@ -37,6 +37,7 @@ enum verdict_kind {
 struct verdict {
 	enum verdict_kind kind;
 	int64_t value;
+	uint32_t fd_flags;      /* V_GIVE_FD: O_CLOEXEC, or 0 where the caller did not ask for it */
 };
 
 static inline struct verdict v_next(void)
@@ -52,6 +53,11 @@ static inline struct verdict v_errno(int code)   /* positive or negative errno *
 static inline struct verdict v_result(int64_t rc) /* -errno becomes an error, anything else the result */
 {
 	return rc < 0 && rc >= -4095 ? v_errno((int)rc) : (struct verdict){ .kind = V_RETURN, .value = rc };
+}
+
+static inline struct verdict v_give_fd(int fd, uint32_t fd_flags)
+{
+	return (struct verdict){ .kind = V_GIVE_FD, .value = fd, .fd_flags = fd_flags };
 }
 
 static inline struct verdict v_later(void)
@@ -97,6 +103,8 @@ struct kernel_ops {
 	/* Copies from the caller's memory, once per datum: only for arguments whose shape depends on another argument
 	 * (ioctl, open_how), which no role can describe. All or -EFAULT. */
 	int (*copy_in)(const struct call *call, void *to, uint64_t from, size_t len);
+	/* The process that the calling task is a thread of. */
+	pid_t (*process)(const struct call *call);
 	/* Processes and tasks (threads too) of the tree now, this caller's included. 0 or -errno. */
 	int (*count_tree)(const struct call *call, unsigned *processes, unsigned *tasks);
 	/* How far a task got. *asleep: it sleeps interruptibly, is stopped or dead (S, T, t, Z or X of its stat line), so
@@ -150,6 +158,9 @@ enum handler_flags {
 	H_BLOCKS = 1,           /* run on a worker */
 	H_MAY_CONTINUE = 2,     /* V_CONTINUE is allowed; the row's comment says what else enforces the rule */
 	H_NO_DECODE = 4,        /* only register arguments: no read of child memory */
+	H_OTHERS_PASS = 16,     /* calls that are not its own need not have been trapped: where every row that was asked
+				 * says V_NEXT with this flag, the kernel runs the call */
+	H_ONLY_IF_TRAPPED = 32, /* traps nothing by itself; asked when another feature has the call trapped */
 	H_TRIES = 8,            /* first on the notify thread without waiting; V_LATER moves it to a worker, same copy */
 };
 

@@ -16,10 +16,10 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "supervisor/onbehalf.h"
 
 #define TREE_MAX 65536
-#define THREAD_STACK (256 * 1024)
 #define SHORTEST_SLICE_NS 100000ULL
 #define NOTIF_MAX 512           /* newer kernels may have a longer struct; the tail must be zero */
 
@@ -56,10 +56,10 @@ static void send_reply(struct supervisor *s, const struct sc_resp *resp)
 }
 
 /* The descriptor becomes the result in one step, so no other thread of the caller can take it in between. */
-static int give_fd(struct supervisor *s, uint64_t id, int fd)
+static int give_fd(struct supervisor *s, uint64_t id, int fd, uint32_t flags)
 {
 	struct sc_addfd add = {
-		.id = id, .flags = SC_ADDFD_SEND, .srcfd = (uint32_t)fd, .newfd_flags = O_CLOEXEC,
+		.id = id, .flags = SC_ADDFD_SEND, .srcfd = (uint32_t)fd, .newfd_flags = flags & O_CLOEXEC,
 	};
 
 	return sys_ioctl(s->listener, SC_IOCTL_ADDFD, &add);
@@ -72,7 +72,7 @@ void notify_reply(struct supervisor *s, uint64_t id, struct verdict v)
 	atomic_fetch_add_explicit(&s->answered, 1, memory_order_relaxed);
 	if (v.kind == V_GIVE_FD) {
 		int fd = (int)v.value;
-		int rc = give_fd(s, id, fd);
+		int rc = give_fd(s, id, fd, v.fd_flags);
 
 		fd_close(&fd);
 		if (rc >= 0)
@@ -195,29 +195,11 @@ static void *notify_main(void *arg)
 	return NULL;
 }
 
-/* Threads of the library take no signal of the host's. */
-int supervisor_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
-{
-	const ksigset all = ~0ULL;
-	ksigset before;
-	pthread_attr_t attr;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
-	int rc = pthread_create(thread, &attr, fn, arg);
-	if (rc == EINVAL)       /* the host's libraries have so much thread-local data that it does not fit on our stack */
-		rc = pthread_create(thread, NULL, fn, arg);
-	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
-	pthread_attr_destroy(&attr);
-	return -rc;
-}
-
 int supervisor_start_take(struct supervisor *s, int listener, pid_t root)
 {
 	s->listener = listener;
 	s->root = root;
-	int rc = supervisor_thread(&s->thread, notify_main, s);
+	int rc = thread_start(&s->thread, notify_main, s);
 	if (rc < 0)
 		fd_close(&s->listener);
 	s->running = rc == 0;

@@ -66,7 +66,6 @@ bool notify_is_valid(const struct supervisor *s, uint64_t id);
 void notify_run(struct supervisor *s, struct call_box *box);    /* decode, dispatch, reply */
 void notify_reply(struct supervisor *s, uint64_t id, struct verdict v);
 void supervisor_drop_rights(const struct supervisor *s);
-int supervisor_thread(pthread_t *thread, void *(*fn)(void *), void *arg);   /* with every signal blocked */
 
 /* workers.c: hands a decoded-registers box over; takes the box. A free one, or NULL when none came free in time. */
 struct call_box *workers_box(struct supervisor *s);

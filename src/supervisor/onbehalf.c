@@ -168,6 +168,11 @@ static int ob_copy_in(const struct call *call, void *to, uint64_t from, size_t l
 
 /* --- the tree --- */
 
+static pid_t ob_process(const struct call *call)
+{
+	return thread_group(call->tid);
+}
+
 static int ob_count_tree(const struct call *call, unsigned *processes, unsigned *tasks)
 {
 	struct proctree *tree = &owner(call)->tree;
@@ -352,6 +357,7 @@ const struct kernel_ops onbehalf_ops = {
 	.path_of = ob_path_of,
 	.copy_out = ob_copy_out,
 	.copy_in = ob_copy_in,
+	.process = ob_process,
 	.count_tree = ob_count_tree,
 	.task_progress = ob_task_progress,
 	.socket_port = ob_socket_port,

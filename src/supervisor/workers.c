@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "supervisor/onbehalf.h"
 
 #define ROOM_WAIT_SECONDS 5
@@ -82,7 +83,7 @@ int workers_queue(struct supervisor *s, struct call_box *box)
 
 	pthread_mutex_lock(&s->lock);
 	if (s->idle == 0 && s->workers < SUPERVISOR_WORKERS) {
-		rc = supervisor_thread(&s->worker[s->workers], worker_main, s);
+		rc = thread_start(&s->worker[s->workers], worker_main, s);
 		s->workers += rc == 0;
 	}
 	if (s->workers > 0) {           /* one is enough to get on */

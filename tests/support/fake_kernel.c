@@ -97,6 +97,11 @@ static int fake_copy_in(const struct call *call, void *to, uint64_t from, size_t
 	return 0;
 }
 
+static pid_t fake_process(const struct call *call)
+{
+	return call->tid;
+}
+
 static int fake_count_tree(const struct call *call, unsigned *processes, unsigned *tasks)
 {
 	struct fake *f = fake_of(call);
@@ -207,6 +212,7 @@ const struct kernel_ops fake_ops = {
 	.path_of = fake_path_of,
 	.copy_out = fake_copy_out,
 	.copy_in = fake_copy_in,
+	.process = fake_process,
 	.count_tree = fake_count_tree,
 	.task_progress = fake_task_progress,
 	.socket_port = fake_socket_port,

@@ -10,6 +10,7 @@
 
 #include "fault.h"
 
+#include "base/mem.h"
 #include "supervisor/dispatch.h"
 
 static bool always(const struct policy *p)
@@ -60,6 +61,16 @@ static const struct handler fork_rows[] = {
 static const struct handler any_rows[] = { { .syscall = "*", .on_call = refuse_all, .flags = H_NO_DECODE } };
 static const struct handler seven_rows[] = { { .syscall = "uname", .on_call = answer_seven, .flags = H_BLOCKS } };
 
+static const struct handler pass_rows[] = { { .syscall = "bind", .on_call = next, .flags = H_OTHERS_PASS } };
+static const struct handler judge_rows[] = { { .syscall = "bind", .on_call = next } };
+static const struct handler late_rows[] = {
+	{ .syscall = "getpgid", .on_call = answer_seven, .flags = H_ONLY_IF_TRAPPED },
+	{ .syscall = "getsid", .on_call = answer_seven },
+};
+
+static const struct feature pass = { .name = "pass", .wanted = always, HANDLERS(pass_rows) };
+static const struct feature judge = { .name = "judge", .wanted = always, HANDLERS(judge_rows) };
+static const struct feature late = { .name = "late", .wanted = always, HANDLERS(late_rows) };
 static const struct feature first = { .name = "first", .wanted = always, HANDLERS(first_rows) };
 static const struct feature forks = { .name = "forks", .wanted = always, HANDLERS(fork_rows) };
 static const struct feature any = { .name = "any", .wanted = always, HANDLERS(any_rows) };
@@ -113,6 +124,44 @@ static void a_call_that_nobody_answers_is_enosys(void **state)
 	struct verdict v = ask(d, "getpid", 0);
 	assert_int_equal(v.kind, V_ERRNO);
 	assert_int_equal(v.value, ENOSYS);
+	free(d);
+}
+
+static struct verdict ask_features(const struct feature *const *list, size_t count, const char *name)
+{
+	struct dispatch *d = calloc(1, sizeof *d);
+
+	assert_int_equal(dispatch_init(d, list, count, NULL), 0);
+	struct verdict v = ask(d, name, 0);
+	free(d);
+	return v;
+}
+
+static void a_call_runs_where_everybody_who_was_asked_lets_others_pass(void **state)
+{
+	static const struct feature *const alone[] = { &any, &pass };
+	static const struct feature *const judged[] = { &any, &pass, &judge };
+
+	(void)state;
+	assert_int_equal(ask_features(alone, 2, "bind").kind, V_CONTINUE);
+	assert_int_equal(ask_features(judged, 3, "bind").value, ENOSYS);
+	assert_int_equal(ask_features(alone, 2, "getppid").value, ENOSYS);      /* nobody was asked */
+}
+
+static void a_row_that_only_joins_others_traps_nothing(void **state)
+{
+	static const struct feature *const list[] = { &late };
+	struct dispatch *d = calloc(1, sizeof *d);
+	struct trap *traps;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(dispatch_init(d, list, 1, NULL), 0);
+	assert_int_equal(dispatch_traps(d, &traps, &count), 0);
+	assert_int_equal(count, 1);
+	assert_string_equal(traps[0].syscall, "getsid");
+	assert_int_equal(ask(d, "getpgid", 0).value, 7);
+	mem_free(traps);
 	free(d);
 }
 
@@ -179,6 +228,8 @@ int main(void)
 		cmocka_unit_test(a_refused_call_is_not_continued_by_a_feature_that_counts_it),
 		cmocka_unit_test(continuing_without_leave_is_refused),
 		cmocka_unit_test(a_call_that_nobody_answers_is_enosys),
+		cmocka_unit_test(a_call_runs_where_everybody_who_was_asked_lets_others_pass),
+		cmocka_unit_test(a_row_that_only_joins_others_traps_nothing),
 		cmocka_unit_test(a_blocking_row_sends_its_call_to_a_worker),
 		cmocka_unit_test(the_traps_are_what_the_rows_say),
 		cmocka_unit_test(an_unwanted_feature_has_no_say),

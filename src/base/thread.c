@@ -1,0 +1,26 @@
+/* Threads of the library: a small stack, and no signal of the host's. */
+#include "base/thread.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "base/sys.h"
+
+#define THREAD_STACK (256 * 1024)
+
+int thread_start(pthread_t *thread, void *(*fn)(void *), void *arg)
+{
+	const ksigset all = ~0ULL;
+	ksigset before;
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
+	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
+	int rc = pthread_create(thread, &attr, fn, arg);
+	if (rc == EINVAL)       /* the host's libraries have so much thread-local data that it does not fit on our stack */
+		rc = pthread_create(thread, NULL, fn, arg);
+	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
+	pthread_attr_destroy(&attr);
+	return -rc;
+}

@@ -1,0 +1,10 @@
+/* Threads of the library. */
+#ifndef BASE_THREAD_H
+#define BASE_THREAD_H
+
+#include <pthread.h>
+
+/* Starts a joinable thread with all signals blocked, so that it takes none of the host's. 0 or -errno. */
+int thread_start(pthread_t *thread, void *(*fn)(void *), void *arg);
+
+#endif
