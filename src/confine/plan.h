@@ -159,4 +159,10 @@ void child_main(void *start) __attribute__((noreturn));
 long task_clone(uint64_t flags, int exit_signal, void *stack, size_t stack_size, int *child_tid,
 		void (*fn)(void *) , void *arg);
 
+/* Closes every descriptor but these; sorts them, and passes over -1. */
+void task_close_all_but(int *keep, size_t count);
+
+/* One message over a unix socket, with a descriptor unless fd is -1; no SIGPIPE. Bytes or -errno. */
+long task_send(int sock, const void *data, size_t len, int fd);
+
 #endif

@@ -44,60 +44,11 @@ static int wait_stage(struct shared *shared, int stage)
 	return now;
 }
 
-/* fd_send() without libc: one message, perhaps with a descriptor. */
 static long tell(int sock, int kind, int value, int fd)
 {
-	struct news news = { .kind = kind, .value = value };
-	struct iovec iov = { .iov_base = &news, .iov_len = sizeof news };
-	struct {
-		struct cmsghdr head;
-		int fd;
-	} __attribute__((aligned(8))) control = {
-		.head = { .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS },
-		.fd = fd,
-	};
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	const struct news news = { .kind = kind, .value = value };
 
-	if (fd >= 0) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_LEN(sizeof fd);
-	}
-	long rc;
-	do {
-		rc = SYS(SYS_sendmsg, sock, &msg, MSG_NOSIGNAL);
-	} while (rc == -EINTR);
-	return rc;
-}
-
-static void close_span(unsigned first, unsigned last)
-{
-	if (first > last || sys_close_range(first, last) == 0)
-		return;
-	for (unsigned fd = first; fd <= last && fd < 65536; fd++)
-		sys_close((int)fd);
-}
-
-/* Closes every descriptor but these: the table is a copy of the host's, so pipes would never end, and a program with a
- * low limit would find its numbers taken. */
-static void close_all_but(int *keep, size_t count)
-{
-	unsigned from = 0;
-
-	for (size_t i = 0; i < count; i++)      /* few elements: sort by insertion */
-		for (size_t j = i; j > 0 && keep[j] < keep[j - 1]; j--) {
-			int swap = keep[j];
-
-			keep[j] = keep[j - 1];
-			keep[j - 1] = swap;
-		}
-	for (size_t i = 0; i < count; i++) {
-		if (keep[i] < 0 || (unsigned)keep[i] < from)
-			continue;
-		if (keep[i] > 0)
-			close_span(from, (unsigned)keep[i] - 1);
-		from = (unsigned)keep[i] + 1;
-	}
-	close_span(from, ~0U);
+	return task_send(sock, &news, sizeof news, fd);
 }
 
 /* What the child still needs while it sets itself up, and we. */
@@ -109,14 +60,14 @@ static void close_before_start(const struct reaper *r)
 
 	for (size_t i = 0; i < plan->fd_count && count < sizeof keep / sizeof keep[0]; i++)
 		keep[count++] = plan->fds[i].from;
-	close_all_but(keep, count);
+	task_close_all_but(keep, count);
 }
 
 static void close_after_start(const struct reaper *r)
 {
 	int keep[] = { r->start->control, r->host, r->signals };
 
-	close_all_but(keep, sizeof keep / sizeof keep[0]);
+	task_close_all_but(keep, sizeof keep / sizeof keep[0]);
 }
 
 static void prepare(struct reaper *r, const struct reaper_start *start)
