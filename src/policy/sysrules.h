@@ -31,6 +31,7 @@ enum role {
 	ROLE_TIMEVALS,  /* two struct timeval, may be NULL */
 	ROLE_UTIMBUF,   /* struct utimbuf, may be NULL */
 	ROLE_BYTES,     /* a buffer whose length is the next argument; at most 64 KiB */
+	ROLE_SOCKADDR,  /* a socket address whose length is the next argument; at most 128 bytes */
 	ROLE_LEN,       /* that length */
 	ROLE_PTR,       /* a pointer that the supervisor does not follow */
 	ROLE_OUT,       /* a pointer that the handler writes to */

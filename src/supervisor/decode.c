@@ -22,6 +22,10 @@ void decode_registers(struct call_box *box, const struct sc_notif *n)
 	call->nr = n->data.nr;
 	call->tid = (pid_t)n->pid;
 	call->info = syscall_by_nr(ARCH_NATIVE, call->nr);
+	call->may_wait = false;
+	call->progress = &box->progress;
+	box->progress = (struct progress){ 0 };
+	box->decoded = false;
 	for (int i = 0; i < 6; i++) {
 		call->raw[i] = n->data.args[i];
 		call->arg[i] = (struct call_arg){ .role = ROLE_NONE };
@@ -97,6 +101,20 @@ static int decode_bytes(struct call_box *box, int i)
 	return childmem_read(box->call.tid, box->call.raw[i], box->bytes, (size_t)len);
 }
 
+/* The rest of the box's room is zero, so a short address has the family AF_UNSPEC at worst. */
+static int decode_sockaddr(struct call_box *box, int i)
+{
+	struct call_arg *arg = &box->call.arg[i];
+	int len = i < 5 ? (int)(uint32_t)box->call.raw[i + 1] : 0;
+
+	if (len < 0 || len > DECODE_SOCKADDR_MAX)
+		return -EINVAL;
+	memset(box->sockaddr, 0, sizeof box->sockaddr);
+	arg->bytes.data = box->sockaddr;
+	arg->bytes.len = (size_t)len;
+	return childmem_read(box->call.tid, box->call.raw[i], box->sockaddr, (size_t)len);
+}
+
 static int decode_one(struct call_box *box, int i, int *paths)
 {
 	struct call_arg *arg = &box->call.arg[i];
@@ -120,6 +138,7 @@ static int decode_one(struct call_box *box, int i, int *paths)
 	case ROLE_TIMEVALS:
 	case ROLE_UTIMBUF:
 	case ROLE_BYTES:
+	case ROLE_SOCKADDR:
 		break;
 	case ROLE_NONE:
 	case ROLE_MAX:
@@ -132,6 +151,7 @@ static int decode_one(struct call_box *box, int i, int *paths)
 		[ROLE_TIMEVALS] = decode_timevals,
 		[ROLE_UTIMBUF] = decode_utimbuf,
 		[ROLE_BYTES] = decode_bytes,
+		[ROLE_SOCKADDR] = decode_sockaddr,
 	};
 	arg->is_null = raw == 0;
 	if (arg->is_null)

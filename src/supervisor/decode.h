@@ -9,6 +9,7 @@
 
 #define DECODE_BYTES_MAX 65536
 #define DECODE_NAME_MAX 256
+#define DECODE_SOCKADDR_MAX 128 /* sockaddr_storage: the kernel takes no longer one */
 #define DECODE_PATHS 2          /* rename and link have two */
 
 /* A call with the memory that its arguments live in; reused from call to call. */
@@ -17,7 +18,10 @@ struct call_box {
 	char path[DECODE_PATHS][PATH_MAX];
 	char name[DECODE_NAME_MAX];
 	struct timespec times[2];
+	_Alignas(8) char sockaddr[DECODE_SOCKADDR_MAX];
 	char *bytes;            /* DECODE_BYTES_MAX when a call ever needed it */
+	struct progress progress;
+	bool decoded;           /* arg[] is filled: a worker goes on with the same copy */
 	struct call_box *next;  /* in a queue or a pool */
 };
 

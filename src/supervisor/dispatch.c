@@ -27,6 +27,12 @@ static int push(struct dispatch *d, struct dispatch_chain *chain, const struct h
 	return 0;
 }
 
+/* The rows of a feature that this policy needs. */
+static bool row_is_there(const struct handler *h, const struct policy *p)
+{
+	return !h->when || h->when(p);
+}
+
 static int add_feature(struct dispatch *d, const struct feature *f)
 {
 	if (d->count == DISPATCH_FEATURES)
@@ -36,6 +42,8 @@ static int add_feature(struct dispatch *d, const struct feature *f)
 		int nr = syscall_nr(ARCH_NATIVE, h->syscall);
 		int rc = 0;
 
+		if (!row_is_there(h, d->policy))
+			continue;
 		if (strcmp(h->syscall, "*") == 0)
 			rc = push(d, &d->any, h, d->count);
 		else if (nr >= 0)
@@ -50,6 +58,7 @@ static int add_feature(struct dispatch *d, const struct feature *f)
 int dispatch_init(struct dispatch *d, const struct feature *const *registry, size_t count, const struct policy *p)
 {
 	memset(d, 0, sizeof *d);
+	d->policy = p;
 	for (size_t i = 0; i < count; i++) {
 		if (!registry[i]->wanted(p))
 			continue;
@@ -78,7 +87,8 @@ int dispatch_traps(const struct dispatch *d, struct trap **out, size_t *count)
 				.value = h->test_value,
 			};
 
-			if (strcmp(h->syscall, "*") == 0 || h->flags & H_ONLY_IF_TRAPPED)
+			if (strcmp(h->syscall, "*") == 0 || h->flags & H_ONLY_IF_TRAPPED ||
+			    !row_is_there(h, d->policy))
 				continue;
 			if (VEC_PUSH(traps, cap, len, trap) < 0)
 				return -ENOMEM;
@@ -125,7 +135,7 @@ static unsigned join_flags(const struct dispatch *d, const struct dispatch_chain
 	const struct dispatch_slot *slot;
 
 	for (size_t i = 0; (slot = slot_of(d, chain, i)); i++) {
-		flags |= slot->handler->flags & (H_BLOCKS | H_MAY_CONTINUE);
+		flags |= slot->handler->flags & (H_BLOCKS | H_MAY_CONTINUE | H_TRIES);
 		if (!(slot->handler->flags & H_NO_DECODE))
 			flags &= ~(unsigned)H_NO_DECODE;
 	}
@@ -148,6 +158,9 @@ static struct verdict ask(const struct dispatch *d, const struct dispatch_chain 
 
 		if (v.kind == V_CONTINUE && !(slot->handler->flags & H_MAY_CONTINUE))
 			return v_errno(EPERM);
+		/* A second wait, or one that nobody was told of, would never end. */
+		if (v.kind == V_LATER && (call->may_wait || !(slot->handler->flags & H_TRIES)))
+			return v_errno(EAGAIN);
 		if (v.kind != V_NEXT)
 			return v;
 		*pass = *pass && slot->handler->flags & H_OTHERS_PASS;

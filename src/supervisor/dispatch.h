@@ -19,6 +19,7 @@ struct dispatch_chain {
 };
 
 struct dispatch {
+	const struct policy *policy;    /* frozen; lent, must outlive this */
 	const struct feature *active[DISPATCH_FEATURES];
 	void *state[DISPATCH_FEATURES];
 	size_t count;
@@ -43,7 +44,7 @@ void dispatch_stop(struct dispatch *d);
 unsigned dispatch_flags(const struct dispatch *d, int nr);
 
 /* Asks the "*" handlers, then the chain; ENOSYS when nobody answers (but see H_OTHERS_PASS), EPERM for a continue without
- * leave. Never V_NEXT. */
+ * leave, EAGAIN for a V_LATER without. Never V_NEXT. */
 struct verdict dispatch_call(const struct dispatch *d, const struct call *call);
 
 #endif

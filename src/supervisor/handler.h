@@ -40,6 +40,10 @@ struct verdict {
 	uint32_t fd_flags;      /* V_GIVE_FD: O_CLOEXEC, or 0 where the caller did not ask for it */
 };
 
+/* What an operation says in place of -errno when it would have to wait and call->may_wait is false; v_result makes
+ * V_LATER of it. No errno is that large. */
+#define MUST_WAIT (-4096)
+
 static inline struct verdict v_next(void)
 {
 	return (struct verdict){ .kind = V_NEXT };
@@ -52,6 +56,8 @@ static inline struct verdict v_errno(int code)   /* positive or negative errno *
 
 static inline struct verdict v_result(int64_t rc) /* -errno becomes an error, anything else the result */
 {
+	if (rc == MUST_WAIT)
+		return (struct verdict){ .kind = V_LATER };
 	return rc < 0 && rc >= -4095 ? v_errno((int)rc) : (struct verdict){ .kind = V_RETURN, .value = rc };
 }
 
@@ -80,6 +86,48 @@ struct refusal {
 };
 
 struct call;
+
+/* What is asked of a socket, and the answers; only what was asked for is filled. */
+enum socket_want {
+	WANT_DOMAIN = 1,        /* AF_INET ... */
+	WANT_TYPE = 2,          /* SOCK_STREAM ... */
+	WANT_PROTOCOL = 4,      /* IPPROTO_TCP ...; 0 for a unix socket */
+	WANT_COOKIE = 8,        /* SO_COOKIE: names the socket for good, whatever descriptors it has */
+	WANT_NONBLOCKING = 16,  /* O_NONBLOCK of the description that the caller shares */
+};
+
+struct socket_info {
+	int domain;
+	int type;
+	int protocol;
+	bool nonblocking;
+	uint64_t cookie;
+};
+
+/* One message for a socket: copies, never the caller's memory. */
+struct outgoing {
+	const void *name;               /* a sockaddr, or NULL */
+	size_t name_len;
+	const void *control;            /* as the caller wrote it, descriptors in the caller's numbers */
+	size_t control_len;
+	const void *data;
+	size_t len;
+};
+
+/* What earlier tries of the same call have done; a worker that goes on with a call finds it here. Starts as zeroes. */
+struct progress {
+	uint64_t sent;          /* bytes of the current message */
+	unsigned messages;      /* whole messages of a sendmmsg */
+	unsigned waits;         /* in a row, without anything done in between */
+	int first;              /* what the first try of a connect said: -EINPROGRESS or -EALREADY */
+	uint64_t deadline;      /* of SO_SNDTIMEO, in CLOCK_MONOTONIC; 0: not looked at yet; UINT64_MAX: none */
+};
+
+/* A piece of the caller's memory. */
+struct piece {
+	uint64_t at;
+	uint64_t len;
+};
 
 /*
  * The only way of a handler to touch the world; a fake in tests. Paths and descriptors are the caller's. Functions
@@ -115,6 +163,27 @@ struct kernel_ops {
 	 * sockets, -ENOTSOCK, or -EBADF when the descriptor is not the caller's own one (pidfd_getfd is refused). */
 	int (*socket_port)(const struct call *call, int sock);
 	int (*listen)(const struct call *call, int sock, int backlog);
+	/* What the socket that pin_fd gave is (`want` of enum socket_want). 0; -EBADF when the descriptor is not the
+	 * caller's own one (pidfd_getfd is refused) or was opened with O_PATH; -ENOTSOCK. */
+	int (*socket_info)(const struct call *call, int sock, unsigned want, struct socket_info *out);
+	/* connect(2) with our copy of the address, as the caller's socket blocks or not. MUST_WAIT while !may_wait: the
+	 * connection is being made, the same call on a worker waits for it. -ERESTARTSYS (512) when a signal arrived
+	 * that makes the kernel repeat the call or turn it into EINTR. */
+	int (*connect)(const struct call *call, int sock, const void *name, size_t len);
+	/* One try of sendmsg(2) that never waits: bytes sent or -errno, -EAGAIN when it would wait. Descriptors in the
+	 * control data of a unix socket are the caller's; a bad control message is -EINVAL. `flags` are the caller's;
+	 * -EPIPE raises no signal here: see broken_pipe. */
+	ssize_t (*send)(const struct call *call, int sock, const struct outgoing *message, int flags);
+	/* After -EAGAIN of send: may the call wait, and is there room now? 0: try again; -EAGAIN: the caller does not
+	 * block (MSG_DONTWAIT in flags, O_NONBLOCK) or SO_SNDTIMEO has passed; MUST_WAIT while !may_wait; -ESRCH: the
+	 * caller is gone; -EINTR or -ERESTARTSYS (512): it has a signal. */
+	int (*wait_to_send)(const struct call *call, int sock, int flags);
+	/* SIGPIPE for the calling thread, where the kernel would send one: a stream socket and no MSG_NOSIGNAL. */
+	void (*broken_pipe)(const struct call *call, int sock, int flags);
+	/* Copies up to `len` bytes from pieces of the caller's memory, beginning `skip` bytes into them. The bytes that
+	 * could be read before the first that could not, or -EFAULT when that is none. */
+	ssize_t (*gather)(const struct call *call, void *to, size_t len, const struct piece *from, size_t count,
+			  uint64_t skip);
 	/* Undoes listen: shutdown of both directions. */
 	void (*unlisten)(const struct call *call, int sock);
 	/* Puts a refusal into the report: de-duplicated and rate-limited. */
@@ -150,6 +219,7 @@ struct call {                           /* one trapped system call; decoded once
 	uint64_t raw[6];                /* register arguments, as they came */
 	struct call_arg arg[6];
 	bool may_wait;                  /* on a worker: operations may block, until the caller is gone */
+	struct progress *progress;      /* of the tries of this call; the only thing in a call that changes */
 	const struct kernel_ops *kernel;
 	void *supervisor;               /* for kernel_ops only */
 };
@@ -168,7 +238,8 @@ struct handler {
 	const char *syscall;    /* a name in syscalls.tbl; "*" is asked first about every call (the refusals) */
 	struct verdict (*on_call)(const struct call *call, void *state);
 	unsigned flags;
-	/* Optional: trap only when this test on an argument holds (see struct trap). */
+	/* Optional: under which policies, and trap only when this test on an argument holds (see struct trap). */
+	bool (*when)(const struct policy *policy);      /* the row is there only then; NULL: always */
 	bool conditional;
 	uint8_t test_arg;
 	uint8_t test_op;

@@ -1,8 +1,8 @@
 /*
  * The supervisor of one sandbox: receives notifications, has them decoded and judged, and answers each exactly once.
  *
- * One thread receives and answers, with the kernel's synchronous wake-up; only rows with H_BLOCKS go to workers. This
- * is the only file that sends a reply.
+ * One thread receives and answers, with the kernel's synchronous wake-up; rows with H_BLOCKS and calls that wait go to
+ * workers. This is the only file that sends a reply.
  */
 #include "supervisor/notify.h"
 
@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "supervisor/onbehalf.h"
+#include "supervisor/sockets.h"
 
 #define TREE_MAX 65536
 #define SHORTEST_SLICE_NS 100000ULL
@@ -29,13 +30,11 @@ int supervisor_init(struct supervisor *s, struct report *report)
 	s->listener = -1;
 	s->wake = -1;
 	s->kernel = &onbehalf_ops;
-	s->queue_end = &s->queue;
+	s->connecting = -1;
+	workers_init(s);
 	s->report = report;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->work, NULL);
-	pthread_cond_init(&s->room, NULL);
-	s->box.call.supervisor = s;
-	s->box.call.kernel = s->kernel;
+	pthread_mutex_init(&s->connect_lock, NULL);
+	pthread_mutex_init(&s->switch_lock, NULL);
 	s->wake = (int)SYS(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return s->wake < 0 ? s->wake : 0;
 }
@@ -88,20 +87,24 @@ void notify_reply(struct supervisor *s, uint64_t id, struct verdict v)
 	send_reply(s, &resp);
 }
 
-void notify_run(struct supervisor *s, struct call_box *box)
+bool notify_run(struct supervisor *s, struct call_box *box)
 {
 	unsigned flags = dispatch_flags(&s->dispatch, box->call.nr);
 	struct verdict v;
 	int rc = 0;
 
-	if (!(flags & H_NO_DECODE)) {
+	if (!(flags & H_NO_DECODE) && !box->decoded) {
 		rc = decode_arguments(box);
+		box->decoded = true;
 		/* What was read is the caller's only if the caller is still the one that is waiting. */
 		if (!notify_is_valid(s, box->call.id))
-			return;
+			return true;
 	}
 	v = rc < 0 ? v_errno(rc) : dispatch_call(&s->dispatch, &box->call);
+	if (v.kind == V_LATER)
+		return false;
 	notify_reply(s, box->call.id, v);
+	return true;
 }
 
 static void hand_over(struct supervisor *s, const struct sc_notif *n)
@@ -113,8 +116,26 @@ static void hand_over(struct supervisor *s, const struct sc_notif *n)
 		return;
 	}
 	decode_registers(box, n);
-	if (workers_queue(s, box) < 0)
+	if (workers_queue(s, box, false) < 0)
 		notify_reply(s, n->id, v_errno(EAGAIN));
+}
+
+/* On this thread; a call that would have to wait leaves with the box that its arguments are in. */
+static void run_here(struct supervisor *s, const struct sc_notif *n)
+{
+	if (!s->box)
+		s->box = workers_own_box(s);
+	if (!s->box) {
+		notify_reply(s, n->id, v_errno(ENOMEM));
+		return;
+	}
+	decode_registers(s->box, n);
+	if (notify_run(s, s->box))
+		return;
+	if (workers_queue(s, s->box, true) < 0)
+		notify_reply(s, n->id, v_errno(EAGAIN));        /* more wait already than we have room for */
+	else
+		s->box = NULL;
 }
 
 /* One notification; -ENOENT and -EINTR mean that it is gone already. */
@@ -133,8 +154,7 @@ static int receive_one(struct supervisor *s)
 		hand_over(s, &in.n);
 		return 0;
 	}
-	decode_registers(&s->box, &in.n);
-	notify_run(s, &s->box);
+	run_here(s, &in.n);
 	return 0;
 }
 
@@ -212,6 +232,7 @@ void supervisor_stop(struct supervisor *s)
 
 	if (s->running) {
 		sys_write(s->wake, &one, sizeof one);
+		sockets_stop(s);
 		pthread_join(s->thread, NULL);
 		s->running = false;
 	}
@@ -223,11 +244,10 @@ void supervisor_fini(struct supervisor *s)
 {
 	supervisor_stop(s);
 	dispatch_stop(&s->dispatch);
-	call_box_fini(&s->box);
 	if (s->tree.pids)
 		SYS(SYS_munmap, s->tree.pids, TREE_MAX * sizeof(pid_t));
 	fd_close(&s->wake);
-	pthread_mutex_destroy(&s->lock);
-	pthread_cond_destroy(&s->work);
-	pthread_cond_destroy(&s->room);
+	workers_fini(s);
+	pthread_mutex_destroy(&s->connect_lock);
+	pthread_mutex_destroy(&s->switch_lock);
 }

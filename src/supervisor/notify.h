@@ -10,8 +10,10 @@
 #include "supervisor/dispatch.h"
 #include "supervisor/report.h"
 
-#define SUPERVISOR_WORKERS 4
-#define SUPERVISOR_BOXES 64             /* calls that workers have or wait for */
+#define SUPERVISOR_WORKERS 256           /* threads at most: each waiting connect has one */
+#define SUPERVISOR_SHORT_WORKERS 4      /* of them, never taken by calls that wait: for H_BLOCKS rows */
+#define SUPERVISOR_BOXES 64             /* calls of H_BLOCKS rows that workers have or wait for */
+#define SUPERVISOR_WAITS 1024           /* calls that wait (V_LATER) */
 
 /* One user and group id of the child's user namespace, and what they are outside. */
 struct id_map {
@@ -20,6 +22,13 @@ struct id_map {
 	uid_t outside_uid;
 	gid_t inside_gid;
 	gid_t outside_gid;
+};
+
+struct call_queue {
+	struct call_box *first;         /* oldest first */
+	struct call_box **end;
+	unsigned queued;
+	unsigned running;
 };
 
 struct supervisor {
@@ -35,20 +44,26 @@ struct supervisor {
 	/* of the notify thread */
 	pthread_t thread;
 	bool running;
-	struct call_box box;
+	struct call_box *box;           /* the call at hand; NULL when a worker has just taken it over */
 	struct proctree tree;
 	/* the workers; under the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t work;            /* queue not empty, or stopping */
 	pthread_cond_t room;            /* a box was given back */
-	struct call_box *queue;         /* oldest first */
-	struct call_box **queue_end;
-	struct call_box *pool;
-	unsigned boxes;                 /* made so far */
-	unsigned idle;                  /* workers that wait */
+	struct call_queue shorts;       /* H_BLOCKS rows: served first */
+	struct call_queue waits;        /* V_LATER: at most SUPERVISOR_WORKERS - SUPERVISOR_SHORT_WORKERS run */
+	struct call_box *pool;          /* a few free boxes */
+	unsigned pooled;
+	unsigned idle;                  /* workers without a call */
 	unsigned workers;
-	pthread_t worker[SUPERVISOR_WORKERS];
+	pthread_t ended;                /* the worker that ended last: whoever ends next joins it */
+	bool has_ended;
 	bool stopping;
+	/* a connect that is being made, so that supervisor_stop can end it; under connect_lock */
+	pthread_mutex_t connect_lock;
+	int connecting;                 /* lent; -1: none */
+	bool no_connects;
+	pthread_mutex_t switch_lock;    /* who has it may switch O_NONBLOCK of a caller's socket */
 };
 
 /* A supervisor that does nothing yet; refusals go into the report, which outlives it. 0 or -errno. */
@@ -63,13 +78,20 @@ void supervisor_fini(struct supervisor *s);
 
 /* For workers.c and onbehalf.c. */
 bool notify_is_valid(const struct supervisor *s, uint64_t id);
-void notify_run(struct supervisor *s, struct call_box *box);    /* decode, dispatch, reply */
+/* Decodes if that was not done, dispatches, replies. False: the call must wait, and nobody has replied yet. */
+bool notify_run(struct supervisor *s, struct call_box *box);
 void notify_reply(struct supervisor *s, uint64_t id, struct verdict v);
 void supervisor_drop_rights(const struct supervisor *s);
 
-/* workers.c: hands a decoded-registers box over; takes the box. A free one, or NULL when none came free in time. */
+/* workers.c. A box for a call of an H_BLOCKS row, or NULL when none came free in time. */
 struct call_box *workers_box(struct supervisor *s);
-int workers_queue(struct supervisor *s, struct call_box *box);
+/* A box for the notify thread itself, or NULL when memory is short. */
+struct call_box *workers_own_box(struct supervisor *s);
+/* Hands a box over to a worker, which gives it back to the pool: one of workers_box, or, with `waits`, one whose call has
+ * said V_LATER. 0, or -errno: the box of workers_box is back in the pool, the one that waits is still the caller's. */
+int workers_queue(struct supervisor *s, struct call_box *box, bool waits);
+void workers_init(struct supervisor *s);
 void workers_stop(struct supervisor *s);
+void workers_fini(struct supervisor *s);
 
 #endif

@@ -19,6 +19,7 @@
 #include "supervisor/childmem.h"
 #include "supervisor/notify.h"
 #include "supervisor/pin.h"
+#include "supervisor/sockets.h"
 
 #define TREE_MAX 65536
 #define PIDFD_OF_THREAD O_EXCL          /* of 6.9 */
@@ -60,7 +61,7 @@ static int number_after(const char *text, const char *key, unsigned base, uint64
 	return 0;
 }
 
-static pid_t thread_group(pid_t tid)
+pid_t onbehalf_process(pid_t tid)
 {
 	char buf[SMALL_FILE];
 	uint64_t tgid;
@@ -68,6 +69,34 @@ static pid_t thread_group(pid_t tid)
 	if (read_small(tid, "/status", buf, sizeof buf) <= 0 || number_after(buf, "\nTgid:", 10, &tgid) < 0)
 		return tid;
 	return (pid_t)tgid;
+}
+
+static int four_numbers(const char *text, const char *key, uint32_t out[4])
+{
+	const char *at = strstr(text, key);
+
+	if (!at)
+		return -ENOENT;
+	at += strlen(key);
+	for (int i = 0; i < 4; i++) {
+		while (*at == '\t' || *at == ' ')
+			at++;
+		out[i] = 0;
+		for (; *at >= '0' && *at <= '9'; at++)
+			out[i] = out[i] * 10 + (uint32_t)(*at - '0');
+	}
+	return 0;
+}
+
+int onbehalf_ids(pid_t tid, uint32_t uids[4], uint32_t gids[4])
+{
+	char buf[SMALL_FILE];
+	ssize_t n = read_small(tid, "/status", buf, sizeof buf);
+
+	if (n <= 0)
+		return n < 0 ? (int)n : -ESRCH;
+	int rc = four_numbers(buf, "\nUid:", uids);
+	return rc < 0 ? rc : four_numbers(buf, "\nGid:", gids);
 }
 
 /* --- descriptors and paths --- */
@@ -84,12 +113,17 @@ static int ob_pin(const struct call *call, int dirfd, const char *path, int flag
 	return fd;
 }
 
+int onbehalf_pidfd(pid_t tid)
+{
+	int pidfd = sys_pidfd_open(tid, PIDFD_OF_THREAD);
+
+	return pidfd == -EINVAL ? sys_pidfd_open(onbehalf_process(tid), 0) : pidfd;
+}
+
 static int borrow(pid_t tid, int fd)
 {
-	AUTO(fd) int pidfd = sys_pidfd_open(tid, PIDFD_OF_THREAD);
+	AUTO(fd) int pidfd = onbehalf_pidfd(tid);
 
-	if (pidfd == -EINVAL)
-		pidfd = sys_pidfd_open(thread_group(tid), 0);
 	return pidfd < 0 ? pidfd : sys_pidfd_getfd(pidfd, fd);
 }
 
@@ -166,11 +200,21 @@ static int ob_copy_in(const struct call *call, void *to, uint64_t from, size_t l
 	return notify_is_valid(owner(call), call->id) ? 0 : -ESRCH;
 }
 
+static ssize_t ob_gather(const struct call *call, void *to, size_t len, const struct piece *from, size_t count,
+			 uint64_t skip)
+{
+	ssize_t n = childmem_gather(call->tid, to, len, from, count, skip);
+
+	if (n < 0)
+		return -EFAULT;
+	return notify_is_valid(owner(call), call->id) ? n : -ESRCH;
+}
+
 /* --- the tree --- */
 
 static pid_t ob_process(const struct call *call)
 {
-	return thread_group(call->tid);
+	return onbehalf_process(call->tid);
 }
 
 static int ob_count_tree(const struct call *call, unsigned *processes, unsigned *tasks)
@@ -357,12 +401,18 @@ const struct kernel_ops onbehalf_ops = {
 	.path_of = ob_path_of,
 	.copy_out = ob_copy_out,
 	.copy_in = ob_copy_in,
+	.gather = ob_gather,
 	.process = ob_process,
 	.count_tree = ob_count_tree,
 	.task_progress = ob_task_progress,
 	.socket_port = ob_socket_port,
 	.listen = ob_listen,
 	.unlisten = ob_unlisten,
+	.socket_info = sockets_info,
+	.connect = sockets_connect,
+	.send = sockets_send,
+	.wait_to_send = sockets_wait_to_send,
+	.broken_pipe = sockets_broken_pipe,
 	.refuse = ob_refuse,
 	.chmod = ob_chmod,
 	.chown = ob_chown,

@@ -1,4 +1,8 @@
-/* Calls that can block run here: a few threads, made when first needed, and a bounded queue. */
+/*
+ * Calls that can block run here: threads made when they are needed, which end when nobody has needed them for a while,
+ * and two bounded queues. Calls that wait for a peer (V_LATER) may take as long as the peer likes, so they never take
+ * the last threads: calls of H_BLOCKS rows always find some.
+ */
 #include "supervisor/notify.h"
 
 #include <errno.h>
@@ -9,91 +13,227 @@
 #include "supervisor/onbehalf.h"
 
 #define ROOM_WAIT_SECONDS 5
+#define IDLE_SECONDS 5
+#define POOL_MAX 16
+#define WAITS_AT_ONCE (SUPERVISOR_WORKERS - SUPERVISOR_SHORT_WORKERS)
 
-static struct call_box *make_box(struct supervisor *s)
+/* --- queues --- */
+
+static void queue_init(struct call_queue *q)
 {
-	struct call_box *box = mem_alloc(sizeof *box);
+	q->first = NULL;
+	q->end = &q->first;
+}
 
+static void queue_push(struct call_queue *q, struct call_box *box)
+{
+	box->next = NULL;
+	*q->end = box;
+	q->end = &box->next;
+	q->queued++;
+}
+
+static struct call_box *queue_pop(struct call_queue *q)
+{
+	struct call_box *box = q->first;
+
+	q->first = box->next;
+	if (!q->first)
+		q->end = &q->first;
+	q->queued--;
+	q->running++;
+	return box;
+}
+
+/* The one that a free worker serves next, or NULL. */
+static struct call_queue *next_queue(struct supervisor *s)
+{
+	if (s->shorts.first)
+		return &s->shorts;
+	return s->waits.first && s->waits.running < WAITS_AT_ONCE ? &s->waits : NULL;
+}
+
+void workers_init(struct supervisor *s)
+{
+	pthread_condattr_t monotonic;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->work, &monotonic);
+	pthread_cond_init(&s->room, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	queue_init(&s->shorts);
+	queue_init(&s->waits);
+}
+
+/* --- boxes --- */
+
+static struct call_box *pool_take(struct supervisor *s)
+{
+	struct call_box *box = s->pool;
+
+	if (box) {
+		s->pool = box->next;
+		s->pooled--;
+		return box;
+	}
+	box = mem_alloc(sizeof *box);
 	if (!box)
 		return NULL;
-	s->boxes++;
 	box->call.supervisor = s;
 	box->call.kernel = s->kernel;
 	return box;
 }
 
-/* A box from the pool, a new one, or after a while NULL: what the child can make us allocate ends at SUPERVISOR_BOXES. */
-struct call_box *workers_box(struct supervisor *s)
+static void free_box(struct call_box *box)
+{
+	if (box)
+		call_box_fini(box);
+	mem_free(box);
+}
+
+static void pool_give(struct supervisor *s, struct call_box *box)
+{
+	if (s->pooled == POOL_MAX) {
+		free_box(box);
+		return;
+	}
+	box->next = s->pool;
+	s->pool = box;
+	s->pooled++;
+}
+
+static struct timespec in_seconds(int seconds)
 {
 	struct timespec until;
-	struct call_box *box;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += seconds;
+	return until;
+}
+
+/* What the child can make us allocate ends at SUPERVISOR_BOXES here, and at SUPERVISOR_WAITS for those that wait. */
+struct call_box *workers_box(struct supervisor *s)
+{
+	struct timespec until = in_seconds(ROOM_WAIT_SECONDS);
+	struct call_box *box = NULL;
 	int rc = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += ROOM_WAIT_SECONDS;
 	pthread_mutex_lock(&s->lock);
-	while (!s->pool && s->boxes == SUPERVISOR_BOXES && rc == 0)
+	while (s->shorts.queued + s->shorts.running >= SUPERVISOR_BOXES && rc == 0)
 		rc = pthread_cond_timedwait(&s->room, &s->lock, &until);
-	box = s->pool;
-	if (box)
-		s->pool = box->next;
-	else if (s->boxes < SUPERVISOR_BOXES)
-		box = make_box(s);
+	if (s->shorts.queued + s->shorts.running < SUPERVISOR_BOXES)
+		box = pool_take(s);
 	pthread_mutex_unlock(&s->lock);
 	return box;
 }
 
-static void give_back(struct supervisor *s, struct call_box *box)
+struct call_box *workers_own_box(struct supervisor *s)
 {
-	box->next = s->pool;
-	s->pool = box;
+	pthread_mutex_lock(&s->lock);
+	struct call_box *box = pool_take(s);
+	pthread_mutex_unlock(&s->lock);
+	return box;
+}
+
+/* --- threads --- */
+
+static void run_one(struct supervisor *s, struct call_queue *q)
+{
+	struct call_box *box = queue_pop(q);
+
+	pthread_mutex_unlock(&s->lock);
+	box->call.may_wait = true;
+	notify_run(s, box);     /* dispatch lets nobody wait twice, so this replies */
+	pthread_mutex_lock(&s->lock);
+	q->running--;
+	pool_give(s, box);
 	pthread_cond_signal(&s->room);
+}
+
+/* Sleeps until there may be work. False: nobody came for a while, and this thread is one too many. */
+static bool wait_for_work(struct supervisor *s)
+{
+	struct timespec until = in_seconds(IDLE_SECONDS);
+
+	s->idle++;
+	int rc = pthread_cond_timedwait(&s->work, &s->lock, &until);
+	s->idle--;
+	return rc != ETIMEDOUT || next_queue(s) || s->workers <= SUPERVISOR_SHORT_WORKERS;
+}
+
+/* Threads join one another as they end, so that nothing of them is left when the last one is joined. */
+static void leave(struct supervisor *s)
+{
+	pthread_t before = s->ended;
+	bool join = s->has_ended;
+
+	s->ended = pthread_self();
+	s->has_ended = true;
+	s->workers--;
+	pthread_cond_broadcast(&s->room);
+	pthread_mutex_unlock(&s->lock);
+	if (join)
+		pthread_join(before, NULL);
 }
 
 static void *worker_main(void *arg)
 {
 	struct supervisor *s = arg;
+	bool stay = true;
 
 	supervisor_drop_rights(s);
 	pthread_mutex_lock(&s->lock);
-	while (!s->stopping) {
-		struct call_box *box = s->queue;
+	while (!s->stopping && stay) {
+		struct call_queue *q = next_queue(s);
 
-		if (!box) {
-			s->idle++;
-			pthread_cond_wait(&s->work, &s->lock);
-			s->idle--;
-			continue;
-		}
-		s->queue = box->next;
-		if (!s->queue)
-			s->queue_end = &s->queue;
-		pthread_mutex_unlock(&s->lock);
-		notify_run(s, box);
-		pthread_mutex_lock(&s->lock);
-		give_back(s, box);
+		if (q)
+			run_one(s, q);
+		else
+			stay = wait_for_work(s);
 	}
-	pthread_mutex_unlock(&s->lock);
+	leave(s);
 	return NULL;
 }
 
-int workers_queue(struct supervisor *s, struct call_box *box)
+/* How many of the queued calls could run if there were a thread for each. */
+static unsigned runnable(const struct supervisor *s)
 {
+	unsigned room = WAITS_AT_ONCE - s->waits.running;
+
+	return s->shorts.queued + (s->waits.queued < room ? s->waits.queued : room);
+}
+
+/* A worker that was woken counts as idle until it runs, and its call as queued: so the two are compared. */
+static int enough_threads(struct supervisor *s)
+{
+	pthread_t thread;
 	int rc = 0;
 
-	pthread_mutex_lock(&s->lock);
-	if (s->idle == 0 && s->workers < SUPERVISOR_WORKERS) {
-		rc = thread_start(&s->worker[s->workers], worker_main, s);
+	if (runnable(s) > s->idle && s->workers < SUPERVISOR_WORKERS) {
+		rc = thread_start(&thread, worker_main, s);
 		s->workers += rc == 0;
 	}
-	if (s->workers > 0) {           /* one is enough to get on */
-		rc = 0;
-		box->next = NULL;
-		*s->queue_end = box;
-		s->queue_end = &box->next;
+	return s->workers > 0 ? 0 : rc;         /* one is enough to get on */
+}
+
+int workers_queue(struct supervisor *s, struct call_box *box, bool waits)
+{
+	struct call_queue *q = waits ? &s->waits : &s->shorts;
+	int rc = -EAGAIN;
+
+	pthread_mutex_lock(&s->lock);
+	if (!waits || q->queued + q->running < SUPERVISOR_WAITS) {
+		q->queued++;
+		rc = enough_threads(s);
+		q->queued--;
+	}
+	if (rc == 0) {
+		queue_push(q, box);
 		pthread_cond_signal(&s->work);
-	} else {
-		give_back(s, box);
+	} else if (!waits) {
+		pool_give(s, box);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return rc;
@@ -104,8 +244,7 @@ static void free_list(struct call_box *box)
 	while (box) {
 		struct call_box *next = box->next;
 
-		call_box_fini(box);
-		mem_free(box);
+		free_box(box);
 		box = next;
 	}
 }
@@ -115,14 +254,27 @@ void workers_stop(struct supervisor *s)
 	pthread_mutex_lock(&s->lock);
 	s->stopping = true;
 	pthread_cond_broadcast(&s->work);
-	unsigned count = s->workers;
+	while (s->workers > 0)
+		pthread_cond_wait(&s->room, &s->lock);
+	bool join = s->has_ended;
+	s->has_ended = false;
 	pthread_mutex_unlock(&s->lock);
-	for (unsigned i = 0; i < count; i++)
-		pthread_join(s->worker[i], NULL);
-	s->workers = 0;
-	free_list(s->queue);
+	if (join)
+		pthread_join(s->ended, NULL);
+	free_list(s->shorts.first);
+	free_list(s->waits.first);
 	free_list(s->pool);
-	s->queue = NULL;
+	queue_init(&s->shorts);
+	queue_init(&s->waits);
 	s->pool = NULL;
-	s->queue_end = &s->queue;
+	s->pooled = 0;
+	free_box(s->box);
+	s->box = NULL;
+}
+
+void workers_fini(struct supervisor *s)
+{
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->work);
+	pthread_cond_destroy(&s->room);
 }

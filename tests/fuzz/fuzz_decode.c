@@ -46,6 +46,8 @@ static void look_at(const struct call *call)
 			check(arg->path && strlen(arg->path) < DECODE_NAME_MAX);
 		if (arg->role == ROLE_BYTES && arg->bytes.len)
 			check(arg->bytes.len <= DECODE_BYTES_MAX && arg->bytes.data);
+		if (arg->role == ROLE_SOCKADDR)
+			check(arg->bytes.len <= DECODE_SOCKADDR_MAX && arg->bytes.data);
 	}
 }
 

@@ -1,0 +1,242 @@
+/*
+ * Sockets of the child, acted on for it: the socket operations of kernel_ops. Nothing here decides; every act is on a
+ * descriptor that was pinned before the decision, with copies that the decision was made on.
+ *
+ * A connect must not wait in the kernel, where nobody could call it off. So a blocking socket that is not connected is
+ * O_NONBLOCK for the moment of the call. The flag is one of the description that the caller shares: another thread of
+ * it that reads or sends on the same, still unconnected socket in these microseconds may see EAGAIN for ENOTCONN, and
+ * one that sets O_NONBLOCK itself in them loses it. A caller that takes the flag away again to make us wait stops its
+ * own sandbox's supervisor until the kernel gives up, and at the end sockets_stop frees it.
+ */
+#include "supervisor/sockets.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "supervisor/control.h"
+#include "supervisor/notify.h"
+#include "supervisor/waiting.h"
+
+/* States of a TCP socket in which connect could wait; enum of the kernel's net/tcp_states.h. */
+enum { TCP_IS_SYN_SENT = 2, TCP_IS_SYN_RECV = 3, TCP_IS_CLOSE = 7 };
+
+static int option(int sock, int level, int name, void *value, int size)
+{
+	return (int)SYS(SYS_getsockopt, sock, level, name, value, &size);
+}
+
+int sockets_info(const struct call *call, int sock, unsigned want, struct socket_info *out)
+{
+	const struct {
+		unsigned want;
+		int name;
+		void *to;
+		int size;
+	} options[] = {
+		{ WANT_PROTOCOL, SO_PROTOCOL, &out->protocol, sizeof out->protocol },
+		{ WANT_DOMAIN, SO_DOMAIN, &out->domain, sizeof out->domain },
+		{ WANT_TYPE, SO_TYPE, &out->type, sizeof out->type },
+		{ WANT_COOKIE, SO_COOKIE, &out->cookie, sizeof out->cookie },
+	};
+
+	(void)call;
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		int rc = want & options[i].want ? option(sock, SOL_SOCKET, options[i].name, options[i].to, options[i].size)
+						: 0;
+		if (rc < 0)
+			return rc;
+	}
+	if (want & WANT_NONBLOCKING) {
+		long flags = SYS(SYS_fcntl, sock, F_GETFL);
+		if (flags < 0)
+			return (int)flags;
+		out->nonblocking = flags & O_NONBLOCK;
+	}
+	return 0;
+}
+
+/* --- connect --- */
+
+/* The call itself, where sockets_stop can see it. */
+static int connect_now(const struct call *call, int sock, const void *name, size_t len)
+{
+	struct supervisor *s = call->supervisor;
+
+	pthread_mutex_lock(&s->connect_lock);
+	bool may = !s->no_connects;
+	s->connecting = may ? sock : -1;
+	pthread_mutex_unlock(&s->connect_lock);
+	if (!may)
+		return -ESRCH;
+
+	int rc = (int)SYS(SYS_connect, sock, name, len);
+
+	pthread_mutex_lock(&s->connect_lock);
+	s->connecting = -1;
+	pthread_mutex_unlock(&s->connect_lock);
+	return rc;
+}
+
+void sockets_stop(struct supervisor *s)
+{
+	pthread_mutex_lock(&s->connect_lock);
+	s->no_connects = true;
+	if (s->connecting >= 0)
+		SYS(SYS_shutdown, s->connecting, SHUT_RDWR);
+	pthread_mutex_unlock(&s->connect_lock);
+}
+
+/* Might connect wait on this socket, which blocks? *tcp: it is one of TCP. */
+static bool could_wait(int sock, const void *name, size_t len, bool *tcp)
+{
+	uint16_t family = AF_UNSPEC;
+	uint8_t state;
+	int type = 0;
+
+	*tcp = option(sock, IPPROTO_TCP, TCP_INFO, &state, sizeof state) == 0;
+	if (len >= sizeof family)
+		memcpy(&family, name, sizeof family);
+	if (len < sizeof family || family == AF_UNSPEC)
+		return false;
+	if (*tcp)
+		return state == TCP_IS_CLOSE || state == TCP_IS_SYN_SENT || state == TCP_IS_SYN_RECV;
+	struct sockaddr_storage peer;
+	int size = sizeof peer;
+	return option(sock, SOL_SOCKET, SO_TYPE, &type, sizeof type) == 0 && type != SOCK_DGRAM &&
+	       SYS(SYS_getpeername, sock, &peer, &size) == -ENOTCONN;
+}
+
+/*
+ * One connect that does not wait. On TCP the second call is what completes a connection that was made meanwhile (on the
+ * same machine it is when the first returns), exactly as the end of a blocking connect does: 0, or its error.
+ */
+static int try_once(const struct call *call, int sock, const void *name, size_t len, bool tcp)
+{
+	const int on = 1;
+	const int off = 0;
+	int rc = sys_ioctl(sock, FIONBIO, &on);
+
+	if (rc < 0)
+		return rc;
+	rc = connect_now(call, sock, name, len);
+	if (tcp && (rc == -EINPROGRESS || rc == -EALREADY)) {
+		if (!call->progress->first)
+			call->progress->first = rc;
+		rc = connect_now(call, sock, name, len);
+	}
+	sys_ioctl(sock, FIONBIO, &off);
+	return rc;
+}
+
+/* Under the lock nobody else of this supervisor switches the flag or disconnects in between. */
+static int try_connect(const struct call *call, int sock, const void *name, size_t len, bool *waits)
+{
+	struct supervisor *s = call->supervisor;
+	bool tcp = false;
+	int rc;
+
+	*waits = false;
+	pthread_mutex_lock(&s->switch_lock);
+	long flags = SYS(SYS_fcntl, sock, F_GETFL);
+	if (flags < 0) {
+		rc = (int)flags;
+	} else if (flags & O_NONBLOCK || !could_wait(sock, name, len, &tcp)) {
+		rc = connect_now(call, sock, name, len);
+	} else {
+		rc = try_once(call, sock, name, len, tcp);
+		*waits = tcp ? rc == -EINPROGRESS || rc == -EALREADY : rc == -EAGAIN;
+	}
+	pthread_mutex_unlock(&s->switch_lock);
+	return rc;
+}
+
+int sockets_connect(const struct call *call, int sock, const void *name, size_t len)
+{
+	bool waits;
+
+	for (;;) {
+		int rc = try_connect(call, sock, name, len, &waits);
+
+		if (!waits)
+			return rc;
+		if (!call->may_wait)
+			return MUST_WAIT;
+		/* A unix listener whose queue is full cannot be polled for. */
+		rc = waiting_for(call, sock, rc == -EAGAIN ? 0 : POLLOUT);
+		if (rc == -ETIMEDOUT)
+			return call->progress->first ? call->progress->first : -EAGAIN;
+		if (rc < 0)
+			return rc;
+	}
+}
+
+/* --- send --- */
+
+static bool is_unix(int sock)
+{
+	int domain = 0;
+
+	return option(sock, SOL_SOCKET, SO_DOMAIN, &domain, sizeof domain) == 0 && domain == AF_UNIX;
+}
+
+ssize_t sockets_send(const struct call *call, int sock, const struct outgoing *message, int flags)
+{
+	struct iovec data = { .iov_base = (void *)(uintptr_t)message->data, .iov_len = message->len };
+	struct msghdr header = {
+		.msg_name = (void *)(uintptr_t)message->name,
+		.msg_namelen = (socklen_t)message->name_len,
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+	};
+	const int ours = flags | MSG_DONTWAIT | MSG_NOSIGNAL;
+
+	if (!message->control_len) {
+		if (!message->name)
+			return SYS(SYS_sendto, sock, message->data, message->len, ours, 0, 0);
+		return SYS(SYS_sendto, sock, message->data, message->len, ours, message->name, message->name_len);
+	}
+
+	struct control control;
+	int rc = control_translate(call, message->control, message->control_len, is_unix(sock), &control);
+	if (rc == 0) {
+		header.msg_control = control.data;
+		header.msg_controllen = control.len;
+		rc = (int)SYS(SYS_sendmsg, sock, &header, ours);
+		if (rc == -EPERM && control_own_ids(call, &control))
+			rc = (int)SYS(SYS_sendmsg, sock, &header, ours);
+	}
+	control_fini(&control);
+	return rc;
+}
+
+/* Datagrams to a full unix socket cannot be polled for when the sender is not connected: then sleep a little. */
+int sockets_wait_to_send(const struct call *call, int sock, int flags)
+{
+	struct socket_info info = { 0 };
+	int rc = flags & MSG_DONTWAIT ? -EAGAIN : sockets_info(call, sock, WANT_NONBLOCKING, &info);
+
+	if (rc < 0 || info.nonblocking)
+		return rc < 0 ? rc : -EAGAIN;
+	if (!call->may_wait)
+		return MUST_WAIT;
+	rc = waiting_for(call, sock, call->progress->waits++ ? 0 : POLLOUT);
+	return rc == -ETIMEDOUT ? -EAGAIN : rc;
+}
+
+void sockets_broken_pipe(const struct call *call, int sock, int flags)
+{
+	struct supervisor *s = call->supervisor;
+	struct socket_info info = { 0 };
+
+	if (flags & MSG_NOSIGNAL || sockets_info(call, sock, WANT_TYPE, &info) < 0 || info.type != SOCK_STREAM)
+		return;
+	if (notify_is_valid(s, call->id))
+		SYS(SYS_tkill, call->tid, SIGPIPE);
+}

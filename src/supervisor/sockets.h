@@ -1,0 +1,18 @@
+/* Sockets of the child, acted on for it: the socket operations of kernel_ops, joined into the table by onbehalf.c. */
+#ifndef SUPERVISOR_SOCKETS_H
+#define SUPERVISOR_SOCKETS_H
+
+#include "supervisor/handler.h"
+
+struct supervisor;
+
+int sockets_info(const struct call *call, int sock, unsigned want, struct socket_info *out);
+int sockets_connect(const struct call *call, int sock, const void *name, size_t len);
+ssize_t sockets_send(const struct call *call, int sock, const struct outgoing *message, int flags);
+int sockets_wait_to_send(const struct call *call, int sock, int flags);
+void sockets_broken_pipe(const struct call *call, int sock, int flags);
+
+/* Ends a connect that a hostile caller made us wait in, and allows no other: the tree is gone. */
+void sockets_stop(struct supervisor *s);
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * Waiting for a socket in the place of a caller: its death, its signals and its timeout end the wait as they would there.
+ *
+ * The kernel keeps a caller whose call was received asleep until it is answered or killed (WAIT_KILLABLE_RECV), so its
+ * signals only become pending: they are looked for every few milliseconds. The answer to a signal is ERESTARTSYS where
+ * the caller is sure to handle one on its way back, because the kernel then repeats the call or makes EINTR of it as the
+ * handler was installed. Where another thread may take the signal, nobody would translate it: then it is EINTR.
+ */
+#include "supervisor/waiting.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "supervisor/notify.h"
+
+#define FIRST_SLICE_NS 4000000ULL
+#define LAST_SLICE_NS 100000000ULL
+#define PIDFD_OF_THREAD O_EXCL          /* of 6.9 */
+
+struct task_signals {
+	ksigset own;            /* deliverable, sent to this task */
+	ksigset shared;         /* deliverable, sent to its process */
+	bool is_the_taker;      /* a signal to the process is handled by this task: it leads, or is alone */
+};
+
+static uint64_t field(const char *text, const char *key, unsigned base)
+{
+	const char *at = strstr(text, key);
+	uint64_t value = 0;
+
+	if (!at)
+		return 0;
+	for (at += strlen(key); *at == ' ' || *at == '\t'; at++)
+		;
+	for (;; at++) {
+		unsigned digit = *at >= '0' && *at <= '9'   ? (unsigned)(*at - '0')
+				 : *at >= 'a' && *at <= 'f' ? (unsigned)(*at - 'a') + 10
+							    : base;
+		if (digit >= base)
+			return value;
+		value = value * base + digit;
+	}
+}
+
+static void read_signals(pid_t tid, struct task_signals *out)
+{
+	char path[32];
+	char text[4096];
+
+	*out = (struct task_signals){ 0 };
+	snprintf(path, sizeof path, "/proc/%d/status", (int)tid);
+	AUTO(fd) int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	ssize_t n = fd < 0 ? fd : fd_read_all(fd, text, sizeof text - 1);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	ksigset open = ~(field(text, "\nSigBlk:", 16) | field(text, "\nSigIgn:", 16));
+	out->own = field(text, "\nSigPnd:", 16) & open;
+	out->shared = field(text, "\nShdPnd:", 16) & open;
+	out->is_the_taker = field(text, "\nThreads:", 10) == 1 || field(text, "\nTgid:", 10) == (uint64_t)tid;
+}
+
+/* What a signal makes of the call: 0 for none. A shared signal that another thread may take must be there twice. */
+static int signal_answer(const struct call *call, ksigset *seen)
+{
+	struct task_signals now;
+
+	read_signals(call->tid, &now);
+	bool certain = now.own || (now.shared && now.is_the_taker);
+	bool stays = now.shared & *seen;
+	*seen = now.shared;
+	if (!certain && !stays)
+		return 0;
+	return certain && call->progress->deadline == UINT64_MAX ? -RESTART_SYS : -EINTR;
+}
+
+/* Looked up when the waiting begins: that the call came a moment earlier does not matter to a timeout. */
+static void find_deadline(const struct call *call, int sock)
+{
+	struct timeval timeout = { 0 };
+	int size = sizeof timeout;
+
+	if (call->progress->deadline)
+		return;
+	call->progress->deadline = UINT64_MAX;
+	if (SYS(SYS_getsockopt, sock, SOL_SOCKET, SO_SNDTIMEO, &timeout, &size) == 0 &&
+	    (timeout.tv_sec || timeout.tv_usec))
+		call->progress->deadline = sys_now() + (uint64_t)timeout.tv_sec * 1000000000ULL +
+					   (uint64_t)timeout.tv_usec * 1000ULL;
+}
+
+static int wait_once(struct pollfd polls[3], uint64_t slice)
+{
+	const struct timespec time = { .tv_sec = 0, .tv_nsec = (long)slice };
+	long n = SYS(SYS_ppoll, polls, 3, &time, 0, 8);
+
+	if (n < 0 && n != -EINTR)
+		return (int)n;
+	if (n > 0 && (polls[1].revents || polls[2].revents))
+		return -ESRCH;
+	return n > 0 && polls[0].revents;
+}
+
+int waiting_for(const struct call *call, int sock, short events)
+{
+	struct supervisor *s = call->supervisor;
+	/* Readable as soon as the caller has ended; kernels that cannot watch a thread leave it to the slices. */
+	AUTO(fd) int pidfd = sys_pidfd_open(call->tid, PIDFD_OF_THREAD);
+	struct pollfd polls[3] = {
+		{ .fd = events ? sock : -1, .events = events },
+		{ .fd = s->wake, .events = POLLIN },
+		{ .fd = pidfd < 0 ? -1 : pidfd, .events = POLLIN },
+	};
+	uint64_t slice = FIRST_SLICE_NS;
+	ksigset seen = 0;
+
+	find_deadline(call, sock);
+	for (;;) {
+		uint64_t now = sys_now();
+		uint64_t left = call->progress->deadline > now ? call->progress->deadline - now : 0;
+		int rc = wait_once(polls, slice < left ? slice : left);
+
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
+		if (!notify_is_valid(s, call->id))
+			return -ESRCH;
+		rc = signal_answer(call, &seen);
+		if (rc < 0)
+			return rc;
+		if (call->progress->deadline <= sys_now())
+			return -ETIMEDOUT;
+		if (!events)
+			return 0;
+		slice = slice * 2 < LAST_SLICE_NS ? slice * 2 : LAST_SLICE_NS;
+	}
+}

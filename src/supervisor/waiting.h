@@ -1,0 +1,16 @@
+/* Waiting for a socket in the place of a caller: its death, its signals and its timeout end the wait as they would there. */
+#ifndef SUPERVISOR_WAITING_H
+#define SUPERVISOR_WAITING_H
+
+#include "supervisor/handler.h"
+
+#define RESTART_SYS 512         /* ERESTARTSYS: the kernel repeats the call or makes EINTR of it; programs never see it */
+
+/*
+ * Until one of `events` comes on `sock`, on a worker. 0; -ESRCH: the caller is gone, or the sandbox ends; -ETIMEDOUT: the
+ * socket's SO_SNDTIMEO has passed; -EINTR or -RESTART_SYS: the caller has a signal. With events 0 it only sleeps for a
+ * moment, for what cannot be polled.
+ */
+int waiting_for(const struct call *call, int sock, short events);
+
+#endif
