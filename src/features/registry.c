@@ -15,6 +15,9 @@ const struct feature *const feature_registry[] = {
 	&feature_task_limit,
 	&feature_hostname,
 	&feature_listen,
+	/* Before all who judge addresses: what is sent on a socket of its own goes to no address. */
+	&feature_netlink,
+	&feature_interfaces,
 	&feature_metadata,
 	/* Only looks on and then lets Landlock decide: after everybody who really answers. */
 	&feature_explain,
