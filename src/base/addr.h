@@ -20,11 +20,12 @@ struct addr {
 	uint8_t ip[16];         /* network order; IPv4 has 4 bytes, the rest is zero */
 };
 
-/* What kind of place an address is. The unspecified address means this host, so it counts as loopback. */
+/* What kind of place an address is. The unspecified address means this host, so it counts as loopback. An address that
+ * embeds an IPv4 one (addr_embedded_v4) is of that one's kind. */
 enum addr_kind {
 	ADDR_PUBLIC,
-	ADDR_LOOPBACK,          /* 127/8, ::1, 0.0.0.0, :: */
-	ADDR_PRIVATE,           /* 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7 */
+	ADDR_LOOPBACK,          /* 127/8, ::1, 0/8, :: */
+	ADDR_PRIVATE,           /* 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7, and what is reserved */
 	ADDR_LINK_LOCAL,        /* 169.254/16, fe80::/10 */
 	ADDR_METADATA,          /* where clouds serve credentials: 169.254.169.254, fd00:ec2::254 and their like */
 	ADDR_MULTICAST,         /* also 255.255.255.255 */
@@ -39,7 +40,8 @@ int addr_from_sockaddr(const void *sockaddr, size_t len, struct addr *out);
 /* Fills a sockaddr_in or, when `v6_socket`, a sockaddr_in6 (mapped for IPv4); `out` has 28 bytes. The length. */
 size_t addr_to_sockaddr(const struct addr *a, bool v6_socket, void *out);
 
-/* A literal IPv4 or IPv6 address without brackets and port, v4-mapped made IPv4. 0 or -EINVAL. */
+/* A literal IPv4 or IPv6 address without brackets and port, v4-mapped made IPv4; link-local ones may have a numeric
+ * scope, "fe80::1%2". 0 or -EINVAL. */
 int addr_parse(struct view text, struct addr *out);
 
 /* The IPv4 address inside a NAT64 (64:ff9b::/96) or 6to4 (2002::/16) address, with the same port; false for others. */

@@ -1,0 +1,249 @@
+/* Internet addresses: the structures of the kernel, text, what embeds what, and the kinds of places. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "base/addr.h"
+#include "base/mem.h"
+
+static struct addr parsed(const char *text)
+{
+	struct addr a;
+
+	if (addr_parse(view_of(text), &a) < 0)
+		fail_msg("'%s' is not read", text);
+	return a;
+}
+
+static void assert_prints(const struct addr *a, const char *bare, const char *with_port)
+{
+	AUTO(str) struct str s = STR(100);
+	AUTO(str) struct str t = STR(100);
+
+	addr_print(a, &s);
+	assert_string_equal(s.buf, bare);
+	addr_print_port(a, &t);
+	assert_string_equal(t.buf, with_port);
+}
+
+static void literals_are_read_and_printed_canonically(void **state)
+{
+	static const char *const rows[][3] = {
+		{ "192.0.2.1", "192.0.2.1", "192.0.2.1:443" },
+		{ "2001:DB8:0:0::1", "2001:db8::1", "[2001:db8::1]:443" },
+		{ "::ffff:10.1.2.3", "10.1.2.3", "10.1.2.3:443" },
+		{ "::ffff:a01:203", "10.1.2.3", "10.1.2.3:443" },
+		{ "::", "::", "[::]:443" },
+		{ "fe80::1%7", "fe80::1%7", "[fe80::1%7]:443" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct addr a = parsed(rows[i][0]);
+
+		a.port = 443;
+		assert_prints(&a, rows[i][1], rows[i][2]);
+	}
+}
+
+static void what_is_no_literal_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.256", "0x7f.0.0.1", " 1.2.3.4", "[::1]", "::1:", "1::2::3", "host",
+		"1.2.3.4%1", "2001:db8::1%1", "fe80::1%eth0", "fe80::1%", "fe80::1%0", "1.2.3.4/8", "2130706433",
+	};
+	struct addr a;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (addr_parse(view_of(bad[i]), &a) != -EINVAL)
+			fail_msg("'%s' is read", bad[i]);
+	assert_int_equal(addr_parse((struct view){ "1.2.3.4\0x", 9 }, &a), -EINVAL);
+}
+
+static void structures_of_the_kernel_are_read_with_every_length(void **state)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(53), .sin_addr.s_addr = htonl(0xc0000201) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(80), .sin6_scope_id = 3,
+				    .sin6_addr.s6_addr = { 0xfe, 0x80, [15] = 9 } };
+	struct addr a;
+
+	(void)state;
+	for (size_t len = 0; len <= sizeof in; len++)
+		assert_int_equal(addr_from_sockaddr(&in, len, &a), len < 8 ? -EINVAL : 0);
+	assert_prints(&a, "192.0.2.1", "192.0.2.1:53");
+	for (size_t len = 2; len < 24; len++)
+		assert_int_equal(addr_from_sockaddr(&in6, len, &a), -EINVAL);
+	assert_int_equal(addr_from_sockaddr(&in6, 24, &a), 0);
+	assert_prints(&a, "fe80::9", "[fe80::9]:80");
+	assert_int_equal(addr_from_sockaddr(&in6, 128, &a), 0);
+	assert_prints(&a, "fe80::9%3", "[fe80::9%3]:80");
+}
+
+static void other_families_are_not_ours(void **state)
+{
+	const sa_family_t families[] = { AF_UNSPEC, AF_UNIX, AF_NETLINK, 255 };
+	uint8_t bytes[128] = { 0 };
+	struct addr a;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		memcpy(bytes, &families[i], sizeof families[i]);
+		assert_int_equal(addr_from_sockaddr(bytes, sizeof bytes, &a), -EAFNOSUPPORT);
+		assert_int_equal(addr_from_sockaddr(bytes, 2, &a), -EAFNOSUPPORT);
+	}
+	assert_int_equal(addr_from_sockaddr(bytes, 1, &a), -EINVAL);
+}
+
+static void a_mapped_address_is_ipv4_and_goes_back_mapped(void **state)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(80), .sin6_scope_id = 4,
+				    .sin6_addr.s6_addr = { [10] = 0xff, 0xff, 10, 0, 0, 1 } };
+	uint8_t out[28];
+	struct addr a;
+	struct addr b;
+
+	(void)state;
+	assert_int_equal(addr_from_sockaddr(&in6, sizeof in6, &a), 0);
+	assert_int_equal(a.family, ADDR_V4);
+	assert_int_equal(a.scope, 0);
+	assert_int_equal(addr_to_sockaddr(&a, true, out), 28);
+	in6.sin6_scope_id = 0;
+	assert_memory_equal(out, &in6, sizeof in6);
+	assert_int_equal(addr_to_sockaddr(&a, false, out), 16);
+	assert_int_equal(addr_from_sockaddr(out, 16, &b), 0);
+	assert_memory_equal(&a, &b, sizeof a);
+}
+
+static void ipv6_goes_there_and_back_with_its_scope(void **state)
+{
+	struct addr a = parsed("fe80::abcd%12");
+	struct addr b;
+	uint8_t out[28];
+
+	(void)state;
+	a.port = 8080;
+	assert_int_equal(addr_to_sockaddr(&a, false, out), 28);
+	assert_int_equal(addr_from_sockaddr(out, 28, &b), 0);
+	assert_prints(&b, "fe80::abcd%12", "[fe80::abcd%12]:8080");
+}
+
+static void nat64_and_6to4_embed_an_address(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "64:ff9b::a9fe:a9fe", "169.254.169.254:443" }, { "64:ff9b::10.0.0.1", "10.0.0.1:443" },
+		{ "2002:0a00:0001::", "10.0.0.1:443" }, { "2002:c000:201:1234::5", "192.0.2.1:443" },
+		{ "64:ff9b:0:0:1::1", NULL }, { "2003::1", NULL }, { "2001:db8::1", NULL }, { "192.0.2.1", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO(str) struct str s = STR(100);
+		struct addr a = parsed(rows[i][0]);
+		struct addr inner;
+
+		a.port = 443;
+		assert_int_equal(addr_embedded_v4(&a, &inner), rows[i][1] != NULL);
+		if (!rows[i][1])
+			continue;
+		addr_print_port(&inner, &s);
+		assert_string_equal(s.buf, rows[i][1]);
+	}
+}
+
+static void every_kind_of_place_is_known_to_its_borders(void **state)
+{
+	static const struct {
+		const char *text;
+		enum addr_kind kind;
+	} rows[] = {
+		{ "0.0.0.0", ADDR_LOOPBACK }, { "127.0.0.1", ADDR_LOOPBACK }, { "127.255.255.255", ADDR_LOOPBACK },
+		{ "126.255.255.255", ADDR_PUBLIC }, { "128.0.0.0", ADDR_PUBLIC }, { "::", ADDR_LOOPBACK },
+		{ "::1", ADDR_LOOPBACK }, { "::2", ADDR_PUBLIC }, { "::ffff:127.0.0.1", ADDR_LOOPBACK },
+		{ "10.0.0.0", ADDR_PRIVATE }, { "10.255.255.255", ADDR_PRIVATE }, { "11.0.0.0", ADDR_PUBLIC },
+		{ "172.15.255.255", ADDR_PUBLIC }, { "172.16.0.0", ADDR_PRIVATE }, { "172.31.255.255", ADDR_PRIVATE },
+		{ "172.32.0.0", ADDR_PUBLIC }, { "192.168.0.1", ADDR_PRIVATE }, { "192.169.0.0", ADDR_PUBLIC },
+		{ "100.64.0.0", ADDR_PRIVATE }, { "100.127.255.255", ADDR_PRIVATE }, { "100.128.0.0", ADDR_PUBLIC },
+		{ "fc00::", ADDR_PRIVATE }, { "fdff::1", ADDR_PRIVATE }, { "fe00::", ADDR_PUBLIC },
+		{ "169.254.0.1", ADDR_LINK_LOCAL }, { "169.253.0.1", ADDR_PUBLIC }, { "fe80::1", ADDR_LINK_LOCAL },
+		{ "febf::1", ADDR_LINK_LOCAL }, { "fec0::1", ADDR_PRIVATE }, { "169.254.169.254", ADDR_METADATA },
+		{ "169.254.170.2", ADDR_METADATA }, { "fd00:ec2::254", ADDR_METADATA }, { "fd00:ec2::255", ADDR_PRIVATE },
+		{ "fd20:ce::254", ADDR_METADATA }, { "100.100.100.200", ADDR_METADATA }, { "fe80::a9fe:a9fe", ADDR_METADATA },
+		{ "223.255.255.255", ADDR_PUBLIC }, { "224.0.0.1", ADDR_MULTICAST }, { "239.255.255.255", ADDR_MULTICAST },
+		{ "255.255.255.255", ADDR_MULTICAST }, { "ff02::1", ADDR_MULTICAST }, { "240.0.0.1", ADDR_PRIVATE },
+		{ "64:ff9b::169.254.169.254", ADDR_METADATA }, { "2002:7f00:1::1", ADDR_LOOPBACK },
+		{ "64:ff9b::8.8.8.8", ADDR_PUBLIC }, { "192.0.2.1", ADDR_PUBLIC }, { "2001:db8::1", ADDR_PUBLIC },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct addr a = parsed(rows[i].text);
+
+		if (addr_kind(&a) != rows[i].kind)
+			fail_msg("%s is of kind %d", rows[i].text, addr_kind(&a));
+	}
+}
+
+static void a_block_holds_what_shares_its_bits(void **state)
+{
+	static const struct {
+		const char *ip;
+		const char *net;
+		unsigned bits;
+		bool in;
+	} rows[] = {
+		{ "10.1.2.3", "10.0.0.0", 8, true }, { "11.0.0.0", "10.0.0.0", 8, false },
+		{ "192.0.2.127", "192.0.2.0", 25, true }, { "192.0.2.128", "192.0.2.0", 25, false },
+		{ "192.0.2.1", "192.0.2.1", 32, true }, { "192.0.2.2", "192.0.2.1", 32, false },
+		{ "1.2.3.4", "0.0.0.0", 0, true }, { "::1", "0.0.0.0", 0, false }, { "1.2.3.4", "::", 0, false },
+		{ "2001:db8::1", "2001:db8::", 32, true }, { "2001:db9::1", "2001:db8::", 32, false },
+		{ "::1", "::1", 128, true }, { "::1", "::", 127, true }, { "::2", "::", 127, false },
+		{ "1.2.3.4", "1.2.3.4", 33, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct addr a = parsed(rows[i].ip);
+		struct addr net = parsed(rows[i].net);
+
+		if (addr_in(&a, &net, rows[i].bits) != rows[i].in)
+			fail_msg("%s in %s/%u", rows[i].ip, rows[i].net, rows[i].bits);
+	}
+}
+
+static void the_same_ip_is_the_same_with_any_port_and_scope(void **state)
+{
+	struct addr a = parsed("fe80::1%2");
+	struct addr b = parsed("fe80::1");
+	struct addr c = parsed("1.2.3.4");
+
+	(void)state;
+	a.port = 1;
+	assert_true(addr_same_ip(&a, &b));
+	assert_false(addr_same_ip(&a, &c));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(literals_are_read_and_printed_canonically),
+		cmocka_unit_test(what_is_no_literal_is_refused),
+		cmocka_unit_test(structures_of_the_kernel_are_read_with_every_length),
+		cmocka_unit_test(other_families_are_not_ours),
+		cmocka_unit_test(a_mapped_address_is_ipv4_and_goes_back_mapped),
+		cmocka_unit_test(ipv6_goes_there_and_back_with_its_scope),
+		cmocka_unit_test(nat64_and_6to4_embed_an_address),
+		cmocka_unit_test(every_kind_of_place_is_known_to_its_borders),
+		cmocka_unit_test(a_block_holds_what_shares_its_bits),
+		cmocka_unit_test(the_same_ip_is_the_same_with_any_port_and_scope),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
