@@ -53,12 +53,6 @@ void openings_free(struct openings *o)
 	mem_free(o);
 }
 
-/* Port and scope play no part: a name stands for an address. */
-static bool same_ip(const struct addr *a, const struct addr *b)
-{
-	return a->family == b->family && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
-}
-
 static int *bucket_of(struct openings *o, const struct addr *ip)
 {
 	uint32_t hash = 2166136261U;
@@ -71,7 +65,7 @@ static int *bucket_of(struct openings *o, const struct addr *ip)
 static struct opening *known(struct openings *o, const char *name, const struct addr *ip)
 {
 	for (int i = *bucket_of(o, ip); i != NONE; i = o->at[i].next)
-		if (same_ip(&o->at[i].ip, ip) && strcmp(o->at[i].name, name) == 0)
+		if (addr_same_ip(&o->at[i].ip, ip) && strcmp(o->at[i].name, name) == 0)
 			return &o->at[i];
 	return NULL;
 }
@@ -164,7 +158,7 @@ bool openings_find(struct openings *o, const struct addr *ip, uint64_t now_ns,
 
 	pthread_mutex_lock(&o->lock);
 	for (int i = *bucket_of(o, ip); i != NONE && !found; i = o->at[i].next)
-		if (same_ip(&o->at[i].ip, ip) && o->at[i].until_ns > now_ns)
+		if (addr_same_ip(&o->at[i].ip, ip) && o->at[i].until_ns > now_ns)
 			found = each(o->at[i].name, arg);
 	pthread_mutex_unlock(&o->lock);
 	return found;
