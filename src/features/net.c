@@ -1,0 +1,413 @@
+/*
+ * Destinations: connect, sendto, sendmsg and sendmmsg on internet sockets, judged by the network rules.
+ *
+ * The address is judged and used in one copy, on one pinned descriptor, and no call is ever continued: a second thread
+ * that rewrites the address or swaps the descriptor changes what nobody reads any more. Which socket it is, and so which
+ * protocol is judged, is asked of the pinned descriptor. The supervisor is not below the child's Landlock domain, so
+ * the TCP ports that Landlock has are checked here again.
+ *
+ * Only a datagram socket takes an address with a message, so sends are trapped only where one can exist; then those of
+ * TCP come here too and go out without the address, which TCP does not look at.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "features/netmsg.h"
+#include "features/registry.h"
+#include "policy/ports.h"
+
+#define FASTOPEN 0x20000000             /* MSG_FASTOPEN: the filter refuses it; it would connect */
+
+struct net {
+	const struct policy *policy;
+	const struct netmatch *match;   /* NULL: the policy judges no addresses, Landlock's ports are all there is */
+	struct openings *openings;
+};
+
+static int net_start(const struct feature_env *env, void **state, struct error *err)
+{
+	struct net *net = mem_alloc(sizeof *net);
+
+	if (!net)
+		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the network rules");
+	*net = (struct net){ .policy = env->policy, .match = env->net, .openings = env->openings };
+	*state = net;
+	return 0;
+}
+
+/* --- what kind of socket --- */
+
+enum kind {
+	KIND_INET,              /* of a protocol that rules can name */
+	KIND_UNKNOWN,           /* an internet socket of another protocol */
+	KIND_UNIX,
+	KIND_OTHER,
+};
+
+struct socket_kind {
+	enum kind kind;
+	enum net_proto proto;
+	const char *proto_name;
+	int domain;             /* 0: was not needed */
+};
+
+static const struct {
+	int protocol;
+	enum net_proto proto;
+	const char *name;
+	bool look;              /* other families have a protocol of this number */
+} protocols[] = {
+	{ IPPROTO_TCP, NET_TCP, "tcp", false },
+	{ IPPROTO_UDP, NET_UDP, "udp", false },
+	{ IPPROTO_ICMP, NET_ICMP, "icmp", true },
+	{ IPPROTO_ICMPV6, NET_ICMP, "icmp", true },
+};
+
+static bool is_inet(int domain)
+{
+	return domain == AF_INET || domain == AF_INET6;
+}
+
+/* 0 or -errno. TCP and UDP, which are nearly all, cost one question. */
+static int kind_of(const struct call *call, int sock, struct socket_kind *out)
+{
+	struct socket_info info = { 0 };
+	int rc = call->kernel->socket_info(call, sock, WANT_PROTOCOL, &info);
+
+	*out = (struct socket_kind){ .kind = KIND_OTHER };
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+		if (info.protocol != protocols[i].protocol)
+			continue;
+		*out = (struct socket_kind){ KIND_INET, protocols[i].proto, protocols[i].name, 0 };
+		if (!protocols[i].look)
+			return 0;
+	}
+	rc = call->kernel->socket_info(call, sock, WANT_DOMAIN | WANT_TYPE, &info);
+	if (rc < 0)
+		return rc;
+	out->domain = info.domain;
+	if (!is_inet(info.domain))
+		out->kind = info.domain == AF_UNIX ? KIND_UNIX : KIND_OTHER;
+	else if (out->kind != KIND_INET || info.type != SOCK_DGRAM)
+		out->kind = KIND_UNKNOWN;
+	return 0;
+}
+
+/* --- judging --- */
+
+struct question {
+	const struct net *net;
+	const struct socket_kind *socket;
+	struct addr to;
+	struct net_decision decision;
+	const char *name;       /* that the address came from, or NULL */
+	char opened[256];       /* name points here for an opening: the list may change at any time */
+};
+
+/* Does the rule of this name, for which the address was opened, cover protocol and port? */
+static bool name_covers(const char *name, void *arg)
+{
+	struct question *q = arg;
+
+	snprintf(q->opened, sizeof q->opened, "%s", name);
+	q->name = q->opened;
+	return netmatch_name(q->net->match, q->socket->proto, name, q->to.port) >= 0;
+}
+
+/* An opening never beats a deny rule, and never reaches the metadata service. */
+static bool is_allowed(struct question *q)
+{
+	q->decision = netmatch_decide(q->net->match, q->socket->proto, &q->to);
+	q->name = q->decision.name;
+	if (q->decision.allowed)
+		return true;
+	return q->decision.rule < 0 && q->net->openings && addr_kind(&q->to) != ADDR_METADATA &&
+	       openings_find(q->net->openings, &q->to, sys_now(), name_covers, q);
+}
+
+static bool landlock_allows(const struct policy *p, enum net_proto proto, unsigned port)
+{
+	return proto != NET_TCP || ports_has(&p->connect_ports, port);
+}
+
+static void print_target(const struct question *q, struct str *out)
+{
+	if (q->socket->proto == NET_ICMP)
+		addr_print(&q->to, out);
+	else
+		addr_print_port(&q->to, out);
+	str_addf(out, " (%s%s%s)", q->socket->proto_name, q->name ? ", " : "", q->name ? q->name : "");
+}
+
+/* The rule that denied, as its user wrote it. */
+static void print_rule(const struct question *q, struct str *out)
+{
+	const struct policy *p = q->net->policy;
+	int rule = q->decision.rule;
+
+	if (rule >= 0 && (size_t)rule < p->net_rules.len && p->net_rules.at[rule].deny &&
+	    p->net_rules.at[rule].word < p->net_deny.len) {
+		const struct word *word = &p->net_deny.at[p->net_rules.at[rule].word];
+		str_addf(out, "%s %s", word->origin, word->text);
+	} else if (addr_kind(&q->to) == ADDR_METADATA) {
+		str_add(out, "it is a cloud's metadata service, which only a rule with this address opens");
+	} else {
+		str_add(out, "no --net-allow rule covers it");
+	}
+}
+
+static void print_flag(const struct question *q, struct str *out)
+{
+	str_addf(out, "--net-allow %s://", q->socket->proto_name);
+	if (q->socket->proto == NET_ICMP)
+		addr_print(&q->to, out);
+	else
+		addr_print_port(&q->to, out);
+}
+
+static int refuse(const struct call *call, const struct question *q, int errnum)
+{
+	AUTO(str) struct str target = STR(512);
+	AUTO(str) struct str rule = STR(1024);
+	AUTO(str) struct str flag = STR(256);
+
+	print_target(q, &target);
+	print_rule(q, &rule);
+	print_flag(q, &flag);
+	bool denied = q->decision.rule >= 0;
+	call->kernel->refuse(call, &(struct refusal){
+		.operation = call->info && strcmp(call->info->name, "connect") == 0 ? "connect" : "send",
+		.target = target.rc == 0 ? target.buf : q->socket->proto_name,
+		.rule = rule.rc == 0 ? rule.buf : "the network rules",
+		.flag = flag.rc == 0 && !denied ? flag.buf : NULL,
+		.errnum = errnum,
+	});
+	return -errnum;
+}
+
+/* 0, or -errno with the refusal in the report. Without a matcher the answer is the one that Landlock would give. */
+static int judge(const struct call *call, const struct net *net, const struct socket_kind *socket, const struct addr *to)
+{
+	struct question q = { .net = net, .socket = socket, .to = *to, .decision = { .rule = -1 } };
+
+	if (net->match ? !is_allowed(&q) : socket->proto != NET_TCP)
+		return refuse(call, &q, ECONNREFUSED);
+	return landlock_allows(net->policy, socket->proto, to->port) ? 0 : refuse(call, &q, EACCES);
+}
+
+static struct verdict cannot_judge(const struct call *call, int rc)
+{
+	if (rc == -EBADF) {
+		rc = -EACCES;
+		call->kernel->refuse(call, &(struct refusal){
+			.operation = "connect",
+			.target = "a socket",
+			.rule = "the socket cannot be judged: pidfd_getfd is refused to sandlock here",
+			.errnum = EACCES,
+		});
+	}
+	return v_errno(rc);
+}
+
+/* --- connect --- */
+
+static uint16_t family_of(const void *name, size_t len)
+{
+	uint16_t family = AF_UNSPEC;
+
+	if (len >= sizeof family)
+		memcpy(&family, name, sizeof family);
+	return family;
+}
+
+/* What the kernel says to an address that is none for this socket: nothing is tried with it. */
+static int bad_address(size_t len)
+{
+	return len < sizeof(struct sockaddr_in) ? -EINVAL : -EAFNOSUPPORT;
+}
+
+static struct verdict connect_inet(const struct call *call, const struct net *net, const struct socket_kind *kind, int sock)
+{
+	const void *name = call->arg[1].bytes.data;
+	size_t len = call->arg[1].bytes.len;
+	uint16_t family = family_of(name, len);
+	struct addr to;
+	int rc;
+
+	if (len < sizeof family)
+		return v_errno(EINVAL);
+	if (family != AF_UNSPEC) {              /* which takes the peer away: no destination */
+		rc = addr_from_sockaddr(name, len, &to);
+		if (rc < 0)
+			return v_errno(is_inet(family) ? rc : bad_address(len));
+		rc = judge(call, net, kind, &to);
+		if (rc < 0)
+			return v_errno(rc);
+	}
+	return v_result(call->kernel->connect(call, sock, name, len));
+}
+
+static struct verdict on_connect(const struct call *call, void *state)
+{
+	const struct call_arg *name = &call->arg[1];
+	struct socket_kind kind;
+
+	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
+	if (sock < 0)
+		return v_errno(sock);
+	if (name->is_null && (uint32_t)call->raw[2])
+		return v_errno((uint32_t)call->raw[2] > MESSAGE_NAME_MAX ? EINVAL : EFAULT);
+	int rc = kind_of(call, sock, &kind);
+	if (rc < 0)
+		return cannot_judge(call, rc);
+	if (kind.kind == KIND_INET)
+		return connect_inet(call, state, &kind, sock);
+	if (kind.kind == KIND_UNKNOWN)
+		return v_errno(ECONNREFUSED);
+	if (kind.kind != KIND_UNIX)
+		return v_errno(EAFNOSUPPORT);
+	if (family_of(name->bytes.data, name->is_null ? 0 : name->bytes.len) == AF_UNIX)
+		return v_next();
+	/* No address of a unix socket: it is disconnected, or EINVAL. */
+	return v_result(call->kernel->connect(call, sock, name->bytes.data, name->is_null ? 0 : name->bytes.len));
+}
+
+/* --- sends --- */
+
+/*
+ * 0 when this datagram may go where it says. UDP over IPv4 takes AF_UNSPEC for AF_INET, so it is judged as that; over
+ * IPv6 it stands for no address at all.
+ */
+static int judge_datagram(const struct call *call, const struct net *net, struct socket_kind *kind, int sock,
+			  const struct message *m)
+{
+	_Alignas(8) char name[MESSAGE_NAME_MAX];
+	struct socket_info info = { .domain = kind->domain };
+	uint16_t family = family_of(m->name, m->name_len);
+	struct addr to;
+
+	if (m->name_len == 0)
+		return 0;
+	if (m->name_len < sizeof family)
+		return -EINVAL;
+	memcpy(name, m->name, sizeof name);
+	if (!is_inet(family)) {
+		int rc = info.domain ? 0 : call->kernel->socket_info(call, sock, WANT_DOMAIN, &info);
+		if (rc < 0)
+			return rc;
+		if (family != AF_UNSPEC)
+			return info.domain == AF_INET6 ? -EINVAL : bad_address(m->name_len);
+		if (info.domain == AF_INET6)
+			return 0;
+		memcpy(name, &(uint16_t){ AF_INET }, sizeof family);
+	}
+	int rc = addr_from_sockaddr(name, m->name_len, &to);
+	return rc < 0 ? rc : judge(call, net, kind, &to);
+}
+
+/* A unix socket by name is the unix feature's; a connected one has the peer that it was given. */
+static int64_t send_unix(const struct call *call, int sock, const struct message *m, int flags)
+{
+	struct socket_info info = { 0 };
+	int rc = call->kernel->socket_info(call, sock, WANT_TYPE, &info);
+
+	if (rc < 0)
+		return rc;
+	if (info.type == SOCK_DGRAM && m->name_len)
+		return -EACCES;
+	return message_send(call, sock, m, flags, info.type == SOCK_STREAM);
+}
+
+/* message_act of this feature: judged anew for each message, on its own copy. */
+static int64_t send_one(const struct call *call, int sock, struct message *m, int flags, void *arg)
+{
+	const struct net *net = arg;
+	struct socket_kind kind;
+	int rc = kind_of(call, sock, &kind);
+
+	if (rc < 0)
+		return rc;
+	if (flags & FASTOPEN)
+		return -EOPNOTSUPP;
+	if (kind.kind == KIND_UNIX)
+		return send_unix(call, sock, m, flags);
+	if (kind.kind == KIND_UNKNOWN)
+		return -ECONNREFUSED;
+	if (kind.kind == KIND_OTHER)
+		return m->name_len ? -EAFNOSUPPORT : message_send(call, sock, m, flags, false);
+	if (kind.proto == NET_TCP) {
+		m->name_len = 0;
+		return message_send(call, sock, m, flags, true);
+	}
+	rc = judge_datagram(call, net, &kind, sock, m);
+	return rc < 0 ? rc : message_send(call, sock, m, flags, false);
+}
+
+static struct verdict on_sendto(const struct call *call, void *state)
+{
+	struct message m;
+
+	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
+	if (sock < 0)
+		return v_errno(sock);
+	message_of_sendto(call, &m);
+	return v_result(send_one(call, sock, &m, (int)call->raw[3], state));
+}
+
+static struct verdict on_sendmsg(const struct call *call, void *state)
+{
+	struct message m;
+
+	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
+	if (sock < 0)
+		return v_errno(sock);
+	int64_t rc = message_read(call, call->raw[1], &m);
+	if (rc == 0)
+		rc = send_one(call, sock, &m, (int)call->raw[2], state);
+	message_fini(&m);
+	return v_result(rc);
+}
+
+static struct verdict on_sendmmsg(const struct call *call, void *state)
+{
+	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
+	if (sock < 0)
+		return v_errno(sock);
+	return v_result(message_send_batch(call, sock, send_one, state));
+}
+
+/* --- when --- */
+
+/* Where unix sockets by path are in reach connect is trapped for them, and then all of it comes to the supervisor. */
+static bool net_wanted(const struct policy *p)
+{
+	return !p->no_supervisor && (policy_judges_addresses(p) || policy_reaches_unix(p));
+}
+
+static bool datagrams_exist(const struct policy *p)
+{
+	return policy_has_proto(p, NET_UDP) || policy_has_proto(p, NET_ICMP) || policy_has_unix_datagrams(p);
+}
+
+/* clang-format off */
+static const struct handler net_handlers[] = {
+	{ "connect",  on_connect,  H_TRIES },
+	/* send(2) is a sendto without an address, and stays in the kernel. */
+	{ "sendto",   on_sendto,   H_TRIES, .when = datagrams_exist, .conditional = true,
+	  .test_arg = 4, .test_op = ARG_NE_64, .test_value = 0 },
+	{ "sendmsg",  on_sendmsg,  H_TRIES, .when = datagrams_exist },
+	{ "sendmmsg", on_sendmmsg, H_TRIES, .when = datagrams_exist },
+};
+/* clang-format on */
+
+const struct feature feature_net = {
+	.name = "net", .wanted = net_wanted, .start = net_start, .stop = mem_free, HANDLERS(net_handlers),
+};
