@@ -163,7 +163,7 @@ static int add_paths(int ruleset, const struct landlock_plan *plan, const struct
 	for (size_t i = 0; i < grants->len; i++) {
 		const struct grant *g = &grants->at[i];
 		struct ll_path_beneath_attr rule = {
-			.allowed_access = landlock_rights(plan, g->access, g->is_dir),
+			.allowed_access = landlock_rights(plan, g->access & ~g->withheld, g->is_dir),
 			.parent_fd = g->fd,
 		};
 

@@ -18,6 +18,7 @@ const struct feature *const feature_registry[] = {
 	/* Before all who judge addresses: what is sent on a socket of its own goes to no address. */
 	&feature_netlink,
 	&feature_interfaces,
+	&feature_vfiles,
 	&feature_metadata,
 	/* Only looks on and then lets Landlock decide: after everybody who really answers. */
 	&feature_explain,

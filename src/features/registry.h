@@ -16,6 +16,7 @@ extern const struct feature feature_hostname;
 extern const struct feature feature_listen;
 extern const struct feature feature_netlink;
 extern const struct feature feature_interfaces;
+extern const struct feature feature_vfiles;
 extern const struct feature feature_metadata;
 extern const struct feature feature_explain;
 

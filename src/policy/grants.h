@@ -21,6 +21,7 @@ struct grant {
 	int fd;                 /* O_PATH on the object; -1 once the ruleset is built */
 	bool is_dir;
 	unsigned access;        /* of enum access */
+	unsigned withheld;      /* of access: what Landlock is not told, because the supervisor looks after it */
 	char *origin;           /* "--fs-read", "preset base", "the program itself", "web.toml:12" */
 	char *typed;            /* the words that the user typed, where they differ from path; else NULL */
 };

@@ -140,6 +140,7 @@ static void thaw(struct policy *p)
 	p->preset_cap = 0;
 	p->preset_paths = (struct words){ 0 };
 	p->own_proc = false;
+	p->virtual_kinds = 0;
 }
 
 struct policy *policy_dup(const struct policy *p)

@@ -120,6 +120,8 @@ struct policy {
 	struct words preset_paths;      /* owns the paths below ${HOME} */
 	bool own_proc;                  /* a preset asks for /proc/self of the first process */
 
+	unsigned virtual_kinds;         /* of enum virtual_kind: what is in reach of the grants; set by run/prepare.c */
+
 	/* bookkeeping */
 	char *home;                     /* what ${HOME} means in profile paths; NULL: unknown */
 	bool frozen;

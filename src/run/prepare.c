@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "features/registry.h"
 #include "run/resolve.h"
+#include "run/virtual.h"
 
 static int build_filter(struct prepared *p, struct error *err)
 {
@@ -37,6 +38,9 @@ static int prepare(struct prepared *p, struct error *err)
 		rc = landlock_plan(p->policy, landlock_abi(), &p->landlock, err);
 	if (rc == 0)
 		rc = resolve_grants(p->policy, &p->grants, err);
+	if (rc == 0)
+		rc = virtual_plan(p->policy, &p->grants, &p->virtuals, &p->entries, err);
+	p->policy->virtual_kinds = p->virtuals.kinds;
 	if (rc == 0)
 		rc = build_filter(p, err);
 	return rc;
@@ -77,6 +81,8 @@ void prepared_unref(struct prepared *p)
 	filter_fini(&p->filter);
 	sysrules_free(p->rules);
 	grants_fini(&p->grants);
+	grants_fini(&p->entries);
+	virtuals_fini(&p->virtuals);
 	policy_free(p->policy);
 	pthread_mutex_destroy(&p->lock);
 	mem_free(p);
@@ -87,43 +93,52 @@ void prepared_retire(struct prepared *p)
 	if (!p)
 		return;
 	grants_close(&p->grants);
+	grants_close(&p->entries);
 	fd_close(&p->ruleset);
 	prepared_unref(p);
 }
 
-/* A list that lends from two others: for one call, nothing in it is freed. */
-static int lend_both(const struct grants *a, const struct grants *b, struct grants *out)
+/* A list that lends from others: for one call, nothing in it is freed. */
+static int lend_all(const struct grants *const lists[3], struct grants *out)
 {
-	out->at = mem_array(a->len + b->len, sizeof *out->at);
+	size_t len = lists[0]->len + lists[1]->len + lists[2]->len;
+
+	out->at = mem_array(len + 1, sizeof *out->at);
 	if (!out->at)
 		return -ENOMEM;
-	if (a->len)
-		memcpy(out->at, a->at, a->len * sizeof *out->at);
-	if (b->len)
-		memcpy(out->at + a->len, b->at, b->len * sizeof *out->at);
-	out->len = a->len + b->len;
-	out->own_proc = a->own_proc || b->own_proc;
+	for (size_t i = 0; i < 3; i++) {
+		if (lists[i]->len)
+			memcpy(out->at + out->len, lists[i]->at, lists[i]->len * sizeof *out->at);
+		out->len += lists[i]->len;
+		out->own_proc = out->own_proc || lists[i]->own_proc;
+	}
 	return 0;
+}
+
+static int build_whole(struct prepared *p, const struct grants *extra, int *fd, struct error *err)
+{
+	struct grants all = { 0 };
+	int rc = lend_all((const struct grants *const[]){ &p->grants, &p->entries, extra }, &all);
+
+	if (rc < 0)
+		return error_set(err, ERR_MEMORY, rc, "not enough memory for the grants");
+	rc = landlock_build(p->policy, &p->landlock, &all, fd, err);
+	mem_free(all.at);
+	return rc;
 }
 
 int prepared_ruleset(struct prepared *p, const struct grants *extra, int *fd, bool *own, struct error *err)
 {
-	struct grants both = { 0 };
+	const struct grants none = { 0 };
 	int rc = 0;
 
 	/* The child adds its own /proc entry to the ruleset, so such a ruleset serves one child only. */
 	*own = extra->len > 0 || p->grants.own_proc;
-	if (*own) {
-		rc = lend_both(&p->grants, extra, &both);
-		if (rc < 0)
-			return error_set(err, ERR_MEMORY, rc, "not enough memory for the grants");
-		rc = landlock_build(p->policy, &p->landlock, &both, fd, err);
-		mem_free(both.at);
-		return rc;
-	}
+	if (*own)
+		return build_whole(p, extra, fd, err);
 	pthread_mutex_lock(&p->lock);
 	if (p->ruleset < 0)
-		rc = landlock_build(p->policy, &p->landlock, &p->grants, &p->ruleset, err);
+		rc = build_whole(p, &none, &p->ruleset, err);
 	*fd = p->ruleset;
 	pthread_mutex_unlock(&p->lock);
 	return rc;

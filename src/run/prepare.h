@@ -11,6 +11,7 @@
 #include "policy/grants.h"
 #include "policy/policy.h"
 #include "policy/sysrules.h"
+#include "policy/virtual.h"
 #include "supervisor/dispatch.h"
 
 /* Immutable but for the count, the lock and what the lock guards; any thread may use it. */
@@ -18,6 +19,8 @@ struct prepared {
 	atomic_int users;
 	struct policy *policy;          /* owned, frozen */
 	struct grants grants;           /* descriptors stay open: later rulesets need them */
+	struct grants entries;          /* for Landlock, in place of what is withheld of the grants */
+	struct virtuals virtuals;
 	struct landlock_plan landlock;
 	struct dispatch dispatch;       /* the active features, without state: a sandbox copies it */
 	struct sysrules *rules;

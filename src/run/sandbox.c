@@ -37,8 +37,12 @@ static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, co
 		.outside_gid = (gid_t)SYS(SYS_getegid),
 	};
 	s->dispatch = prepared->dispatch;
+	hosts_init(&box->hosts, p, NULL, 0);
 	const struct feature_env env = {
 		.policy = p,
+		.vfiles = box->hosts.file,
+		.vfile_count = ARRAY_SIZE(box->hosts.file),
+		.virtuals = &prepared->virtuals,
 		.grants = &box->grants,
 		.rules = prepared->rules,
 		.program_name = launch->argv[0],

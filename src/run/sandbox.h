@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "confine/spawn.h"
+#include "run/hosts.h"
 #include "run/prepare.h"
 #include "run/status.h"
 #include "supervisor/notify.h"
@@ -31,6 +32,7 @@ enum event { EVENT_NONE, EVENT_ENDED, EVENT_STOPPED, EVENT_CONTINUED };
 struct sandbox {
 	struct prepared *prepared;
 	struct grants grants;           /* all of them, without descriptors: for features and the report */
+	struct hosts hosts;             /* what the virtual files say */
 	struct spawn spawn;
 	struct supervisor supervisor;
 	bool supervisor_made;

@@ -24,6 +24,7 @@
 #include "policy/openings.h"
 #include "policy/policy.h"
 #include "policy/sysrules.h"
+#include "policy/virtual.h"
 
 enum verdict_kind {
 	V_NEXT,                 /* not mine: ask the next feature; after the last, the call is refused with ENOSYS */
@@ -86,6 +87,25 @@ struct refusal {
 };
 
 struct call;
+
+/* A path of the caller's, and how its call wants it walked. */
+struct where {
+	int dirfd;              /* the caller's number or AT_FDCWD */
+	const char *path;
+	bool no_follow;         /* a final symbolic link is the object */
+	bool tell_missing;      /* where nothing is: say in which directory */
+	uint64_t resolve;       /* RESOLVE_* of openat2 */
+};
+
+/* What it leads to. Magic links (/proc/self/root, /dev/fd/3) are the caller's and are followed. */
+struct located {
+	int fd;                 /* O_PATH, to be closed by whoever asked; -1: nothing is there */
+	int parent;             /* where nothing is: O_PATH on the directory that has no such name, or -1 */
+	char name[256];         /* the name that it has not got */
+	uint64_t dev, ino;      /* as stat shows them */
+	uint32_t mode;
+	bool procfs, sysfs;
+};
 
 /* What is asked of a socket, and the answers; only what was asked for is filled. */
 enum socket_want {
@@ -196,6 +216,17 @@ struct kernel_ops {
 	int (*removexattr)(const struct call *call, int pinned, const char *name);
 	/* FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR on a pinned object. */
 	int (*fsflags)(const struct call *call, int pinned, unsigned long request, const void *arg);
+	/* Finds what a path means without opening it. MUST_WAIT where the kernel's caches are not enough. -ENOENT fills
+	 * in `parent` and `name` where that was asked for; other -errno fill in nothing. */
+	int (*locate)(const struct call *call, const struct where *where, struct located *out);
+	/* A descriptor that reads what is pinned; flags as of open. */
+	int (*reopen)(const struct call *call, int pinned, int flags);
+	/* Is it a process or a thread of this sandbox? */
+	bool (*in_tree)(const struct call *call, pid_t pid);
+	/* The caller's own /proc/TID/`tail`, as it is now, appended. */
+	int (*read_proc)(const struct call *call, const char *tail, struct str *out);
+	/* The inode numbers of the sockets that the sandbox has open, sorted, without repetition; to be freed. */
+	int (*tree_sockets)(const struct call *call, uint64_t **inodes, size_t *count);
 };
 
 /* A decoded argument. A pointer role that was NULL in the caller has is_null set. */
@@ -262,6 +293,7 @@ struct feature_env {
 	const struct netmatch *net;     /* NULL when the policy judges no addresses */
 	const struct vfile *vfiles;     /* none: nothing is virtual */
 	size_t vfile_count;
+	const struct virtuals *virtuals;        /* how what is virtual is recognised */
 	struct openings *openings;      /* addresses that the resolver opened; NULL without name rules */
 	const char *program_name;       /* argv[0] */
 };

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "supervisor/childmem.h"
+#include "supervisor/files.h"
 #include "supervisor/notify.h"
 #include "supervisor/pin.h"
 #include "supervisor/sockets.h"
@@ -420,4 +421,9 @@ const struct kernel_ops onbehalf_ops = {
 	.setxattr = ob_setxattr,
 	.removexattr = ob_removexattr,
 	.fsflags = ob_fsflags,
+	.locate = files_locate,
+	.reopen = files_reopen,
+	.in_tree = files_in_tree,
+	.read_proc = files_read_proc,
+	.tree_sockets = files_tree_sockets,
 };

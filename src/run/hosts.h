@@ -1,0 +1,24 @@
+/* What the virtual files of the name service say: /etc/hosts, /etc/resolv.conf and /etc/hostname. */
+#ifndef RUN_HOSTS_H
+#define RUN_HOSTS_H
+
+#include "policy/netmatch.h"
+#include "policy/policy.h"
+#include "supervisor/handler.h"
+
+/* The resolver that a sandbox with "*.example.com" rules is told to ask. */
+#define HOSTS_NAMESERVER "127.0.0.53"
+
+#define HOSTS_FILES 3
+
+struct hosts {
+	const struct policy *policy;
+	const struct net_pin *pins;     /* lent */
+	size_t pin_count;
+	struct vfile file[HOSTS_FILES];
+};
+
+/* Fills in the files; policy and pins must outlive them. */
+void hosts_init(struct hosts *h, const struct policy *p, const struct net_pin *pins, size_t count);
+
+#endif

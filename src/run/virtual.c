@@ -1,0 +1,347 @@
+/*
+ * Which files are virtual under a policy and its grants. A Landlock rule covers all that is beneath it, so a grant of a
+ * directory that holds something virtual becomes rules for its other entries, as they are now: what appears later
+ * directly in such a directory is not covered. Writing is not withheld: who granted it meant the host's own file.
+ */
+#include "run/virtual.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "features/netview.h"
+#include "run/pin.h"
+
+#define READING (ACCESS_READ | ACCESS_EXEC)
+#define LISTING_BYTES 32768
+#define LEADS_MAX 256           /* network devices and a few more */
+#define GPU_ORIGIN "--gpu"
+
+/* A path that no Landlock rule may cover, and what is virtual because of it. */
+struct lead {
+	char *path;
+	unsigned kind;
+};
+
+struct plan {
+	const struct policy *policy;
+	struct virtuals *out;
+	struct grants *entries;
+	struct lead lead[LEADS_MAX];
+	size_t leads;
+};
+
+static int add_lead(struct plan *plan, const char *path, unsigned kind)
+{
+	if (plan->leads == LEADS_MAX)
+		return -E2BIG;
+	char *copy = mem_strdup(path);
+
+	if (!copy)
+		return -ENOMEM;
+	plan->lead[plan->leads++] = (struct lead){ copy, kind };
+	return 0;
+}
+
+/* --- what there is to be hidden --- */
+
+static void remember(struct virtual_file *file, const struct stat *st)
+{
+	if (file->ids < VIRTUAL_IDS)
+		file->id[file->ids++] = (struct file_id){ st->st_dev, st->st_ino };
+}
+
+/* A file, and where it really is: /etc/resolv.conf is often a link. */
+static int add_file(struct plan *plan, const char *path)
+{
+	struct virtual_file *file = &plan->out->file[plan->out->files++];
+	struct stat st;
+	struct pin pin;
+	int rc = add_lead(plan, path, VIRTUAL_FILES);
+
+	file->path = path;
+	plan->out->kinds |= VIRTUAL_FILES;
+	if (rc < 0)
+		return rc;
+	if (SYS(NR_fstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		remember(file, &st);
+	rc = pin_path(AT_FDCWD, path, &pin);
+	if (rc < 0)
+		return rc == -ENOMEM ? rc : 0;
+	if (S_ISLNK(st.st_mode))
+		remember(file, &pin.st);
+	if (strcmp(pin.path, path) != 0) {
+		file->target = mem_strdup(pin.path);
+		rc = file->target ? add_lead(plan, pin.path, VIRTUAL_FILES) : -ENOMEM;
+	}
+	pin_fini(&pin);
+	return rc;
+}
+
+/* Where the directory of each network device is: "/sys/devices/pci0000:00/.../net". */
+static int add_device(struct plan *plan, const char *name)
+{
+	char link[PATH_SIZE], path[PATH_SIZE];
+	AUTO(str) struct str text = STR(PATH_SIZE);
+
+	str_addf(&text, "/sys/class/net/%s", name);
+	if (text.rc < 0 || sys_readlinkat(AT_FDCWD, text.buf, link, 1) < 0)
+		return text.rc == -ENOMEM ? text.rc : 0;
+	if (path_canonical(AT_FDCWD, text.buf, path) < 0 || !path_cut(path))
+		return 0;
+	for (size_t i = 0; i < plan->leads; i++)
+		if (strcmp(plan->lead[i].path, path) == 0)
+			return 0;
+	return add_lead(plan, path, VIRTUAL_SYS);
+}
+
+/* Calls `each` for every name in a directory but "." and "..". */
+static int for_each_name(int dir, int (*each)(void *arg, const char *name), void *arg)
+{
+	AUTO(free) char *buf = mem_alloc(LISTING_BYTES);
+	long n = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	while ((n = SYS(SYS_getdents64, dir, buf, LISTING_BYTES)) > 0) {
+		for (long at = 0; at < n;) {
+			const char *name = buf + at + 19;
+			uint16_t len;
+			int rc = strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? 0 : each(arg, name);
+
+			if (rc < 0)
+				return rc;
+			memcpy(&len, buf + at + 16, sizeof len);
+			at += len;
+		}
+	}
+	return (int)n;
+}
+
+static int each_device(void *plan, const char *name)
+{
+	return add_device(plan, name);
+}
+
+static int add_kernel_places(struct plan *plan)
+{
+	static const struct lead places[] = {
+		{ (char *)"/proc/self", VIRTUAL_NET | VIRTUAL_TASKS },  /* stands for every task */
+		{ (char *)"/proc/sys/net/ipv4/conf", VIRTUAL_SYS },
+		{ (char *)"/proc/sys/net/ipv4/neigh", VIRTUAL_SYS },
+		{ (char *)"/proc/sys/net/ipv6/conf", VIRTUAL_SYS },
+		{ (char *)"/proc/sys/net/ipv6/neigh", VIRTUAL_SYS },
+		{ (char *)"/sys/class/net", VIRTUAL_SYS },
+		{ (char *)"/sys/devices/virtual/net", VIRTUAL_SYS },
+		{ (char *)"/sys/devices/virtual/net/lo/statistics", VIRTUAL_SYS },
+	};
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(places) && rc == 0; i++)
+		rc = add_lead(plan, places[i].path, places[i].kind);
+	AUTO(fd) int dir = sys_openat(AT_FDCWD, "/sys/class/net", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (rc == 0 && dir >= 0)
+		rc = for_each_name(dir, each_device, plan);
+	return rc;
+}
+
+/* The root, or what is in a file system of the kernel: only then its places are worth a look. */
+static bool is_kernels(const char *path)
+{
+	return strcmp(path, "/") == 0 || path_is_beneath(path, "/proc") || path_is_beneath(path, "/sys");
+}
+
+static bool reaches_kernel(const struct grants *g)
+{
+	for (size_t i = 0; i < g->len; i++)
+		if (g->at[i].is_dir && g->at[i].access & READING && is_kernels(g->at[i].path))
+			return true;
+	return false;
+}
+
+/* --- one grant --- */
+
+/* The kinds of what is strictly beneath a directory. */
+static unsigned leads_to(const struct plan *plan, const char *path)
+{
+	unsigned kinds = 0;
+
+	for (size_t i = 0; i < plan->leads; i++)
+		if (path_is_beneath(plan->lead[i].path, path) && strcmp(plan->lead[i].path, path) != 0)
+			kinds |= plan->lead[i].kind;
+	return kinds;
+}
+
+static enum hidden hidden(const char *path)
+{
+	return is_kernels(path) ? virtual_hidden(path) : HIDDEN_NOT;
+}
+
+/* A directory that is being taken apart. */
+struct opened {
+	struct plan *plan;
+	const struct grant *grant;
+	const char *path;
+	int fd;                 /* O_PATH on it */
+};
+
+static int take_apart(struct plan *plan, const struct grant *grant, const char *path, int fd);
+
+/* A directory of a task holds net; its threads' directories too. */
+static bool is_passed_over(const struct opened *dir, const char *name)
+{
+	struct task_place place;
+
+	if (strcmp(dir->path, "/proc") == 0)
+		return name[0] >= '0' && name[0] <= '9';
+	if (!path_is_beneath(dir->path, "/proc") || !virtual_task_place(dir->path, &place))
+		return false;
+	return strcmp(name, "net") == 0 || strcmp(name, "task") == 0;
+}
+
+static int each_entry(void *arg, const char *name)
+{
+	const struct opened *dir = arg;
+	struct plan *plan = dir->plan;
+	AUTO(str) struct str path = STR(PATH_SIZE);
+	struct stat st;
+
+	if (is_passed_over(dir, name))
+		return 0;
+	str_addf(&path, "%s/%s", strcmp(dir->path, "/") == 0 ? "" : dir->path, name);
+	if (path.rc < 0)
+		return path.rc == -ENOMEM ? path.rc : 0;
+	enum hidden is_hidden = hidden(path.buf);
+	AUTO(fd) int fd = is_hidden == HIDDEN_GONE ? -1 : sys_openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0 || SYS(SYS_fstat, fd, &st) < 0 || S_ISLNK(st.st_mode))
+		return fd == -EMFILE || fd == -ENFILE ? fd : 0;
+	if (virtual_by_id(plan->out, (struct file_id){ st.st_dev, st.st_ino }) >= 0)
+		return 0;
+	if (S_ISDIR(st.st_mode) && (is_hidden == HIDDEN_LIST || leads_to(plan, path.buf)))
+		return take_apart(plan, dir->grant, path.buf, fd);
+	return grants_add_take(plan->entries, path.buf, take_fd(&fd), S_ISDIR(st.st_mode), dir->grant->access & READING,
+			       dir->grant->origin, NULL);
+}
+
+/* Rules for what is in a directory; the directory itself is the supervisor's to open, unless its names are hidden. */
+static int take_apart(struct plan *plan, const struct grant *grant, const char *path, int fd)
+{
+	struct opened dir = { .plan = plan, .grant = grant, .path = path, .fd = fd };
+	struct virtuals *out = plan->out;
+	struct stat st;
+
+	if (hidden(path) == HIDDEN_NOT && SYS(SYS_fstat, fd, &st) == 0 &&
+	    VEC_PUSH(out->listed, out->listed_cap, out->listed_len, ((struct file_id){ st.st_dev, st.st_ino })) < 0)
+		return -ENOMEM;
+	AUTO(fd) int listing = sys_openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	return listing < 0 ? 0 : for_each_name(listing, each_entry, &dir);
+}
+
+/* What a grant in the directory of a task says about the network view; false for other grants. */
+static bool grants_net(struct plan *plan, const struct grant *g)
+{
+	struct task_place place;
+
+	if (!path_is_beneath(g->path, "/proc") || !virtual_task_place(g->path, &place))
+		return false;
+	int index = place.net ? netview_index(place.net) : -1;
+
+	if (index >= 0)
+		plan->out->net_names |= 1ULL << index;
+	else if ((place.net && !place.net[0]) || (!place.net && g->is_dir))
+		plan->out->net_names = UINT64_MAX;
+	else
+		return false;
+	plan->out->kinds |= VIRTUAL_NET;
+	return true;
+}
+
+static bool is_virtual_file(const struct plan *plan, const struct grant *g)
+{
+	struct stat st;
+
+	if (g->is_dir || !plan->out->files)
+		return false;
+	if (virtual_by_path(plan->out, g->path) >= 0)
+		return true;
+	return g->fd >= 0 && SYS(SYS_fstat, g->fd, &st) == 0 &&
+	       virtual_by_id(plan->out, (struct file_id){ st.st_dev, st.st_ino }) >= 0;
+}
+
+static int judge(struct plan *plan, struct grant *g)
+{
+	if (!(g->access & READING))
+		return 0;
+	bool is_net = grants_net(plan, g);
+	unsigned kinds = g->is_dir ? leads_to(plan, g->path) : 0;
+	enum hidden is_hidden = hidden(g->path);
+
+	if (is_hidden != HIDDEN_NOT)
+		kinds |= VIRTUAL_SYS;
+	if (!is_net && !kinds && !is_virtual_file(plan, g))
+		return 0;
+	g->withheld = READING;
+	/* With --gpu nothing is asked of the supervisor: what is not virtual is reached by its name. */
+	if (strcmp(g->origin, GPU_ORIGIN) != 0)
+		plan->out->kinds |= kinds;
+	if (kinds & VIRTUAL_TASKS)
+		plan->out->net_names = UINT64_MAX;
+	if (!g->is_dir || is_hidden == HIDDEN_GONE)
+		return 0;
+	return take_apart(plan, g, g->path, g->fd);
+}
+
+/* --- the whole --- */
+
+static bool has_names(const struct policy *p)
+{
+	return policy_has_names(p) || policy_has_suffixes(p);
+}
+
+static int find_files(struct plan *plan, const struct grants *g)
+{
+	static const char hostname[] = "/etc/hostname";
+	int rc = 0;
+
+	if (has_names(plan->policy)) {
+		rc = add_file(plan, "/etc/hosts");
+		if (rc == 0)
+			rc = add_file(plan, "/etc/resolv.conf");
+	}
+	/* uname answers with the name; the file is only looked after where it can be read. */
+	if (rc == 0 && plan->policy->name && grants_find(g, hostname, ACCESS_READ) &&
+	    !grants_find(g, hostname, ACCESS_WRITE))
+		rc = add_file(plan, hostname);
+	return rc;
+}
+
+int virtual_plan(const struct policy *p, struct grants *g, struct virtuals *out, struct grants *entries,
+		 struct error *err)
+{
+	AUTO(free) struct plan *plan = NULL;
+	int rc;
+
+	if (p->no_supervisor)
+		return 0;
+	plan = mem_alloc(sizeof *plan);
+	if (!plan)
+		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the virtual files");
+	plan->policy = p;
+	plan->out = out;
+	plan->entries = entries;
+	rc = find_files(plan, g);
+	if (rc == 0 && reaches_kernel(g))
+		rc = add_kernel_places(plan);
+	for (size_t i = 0; i < g->len && rc == 0; i++)
+		rc = judge(plan, &g->at[i]);
+	virtual_sort(out);
+	for (size_t i = 0; i < plan->leads; i++)
+		mem_free(plan->lead[i].path);
+	return rc < 0 ? error_set(err, rc == -ENOMEM ? ERR_MEMORY : ERR_START, rc,
+				  "cannot arrange the virtual files: %s", error_text(rc)) : 0;
+}
