@@ -18,8 +18,8 @@
 #include "base/memfile.h"
 #include "base/str.h"
 #include "base/sys.h"
-#include "features/netview.h"
 #include "features/registry.h"
+#include "policy/netview.h"
 
 #define NONE (-1)
 #define CONTENT_MAX ((size_t)64 << 20)
@@ -122,6 +122,16 @@ static int refresh_take(struct node *node, const char *name, struct str *now)
 	return 0;
 }
 
+static int real_table(const void *call, const char *name, struct str *out)
+{
+	return ((const struct call *)call)->kernel->read_proc(call, name, out);
+}
+
+static int own_sockets(const void *call, uint64_t **inodes, size_t *count)
+{
+	return ((const struct call *)call)->kernel->tree_sockets(call, inodes, count);
+}
+
 /* An own descriptor on what the object says now. */
 static int open_content(const struct call *call, struct vfiles *v, const struct object *object, int flags)
 {
@@ -133,7 +143,7 @@ static int open_content(const struct call *call, struct vfiles *v, const struct 
 	int rc;
 
 	if (is_net)
-		rc = netview_content(call, object->number, &now);
+		rc = netview_content(&(struct netview_source){ real_table, own_sockets, call }, object->number, &now);
 	else if (v->content[object->number])
 		rc = v->content[object->number]->content(v->content[object->number]->arg, &now);
 	else

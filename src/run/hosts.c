@@ -53,4 +53,3 @@ void hosts_init(struct hosts *h, const struct policy *p, const struct net_pin *p
 /* TEMPORARY until the rules are on main. */
 __attribute__((weak)) bool policy_has_names(const struct policy *p) { (void)p; return false; }
 __attribute__((weak)) bool policy_has_suffixes(const struct policy *p) { (void)p; return false; }
-__attribute__((weak)) void addr_print(const struct addr *a, struct str *out) { (void)a; str_add(out, "?"); }

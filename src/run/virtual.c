@@ -14,7 +14,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "base/sys.h"
-#include "features/netview.h"
+#include "policy/netview.h"
 #include "run/pin.h"
 
 #define READING (ACCESS_READ | ACCESS_EXEC)

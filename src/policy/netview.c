@@ -2,9 +2,10 @@
  * What the files of /proc/net say in a sandbox: the loopback, and the sockets that the sandbox itself has open. Tables of
  * sockets are the kernel's, line by line, without the lines of sockets that nobody of the sandbox holds.
  */
-#include "features/netview.h"
+#include "policy/netview.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,13 +146,13 @@ static size_t filter_table(const struct str *table, int field, const struct own_
 }
 
 /* The filtered table into `out`, which may be NULL; *kept is the number of its sockets. */
-static int add_table(const struct call *call, const char *name, const struct own_sockets *own, struct str *out,
+static int add_table(const struct netview_source *source, const char *name, const struct own_sockets *own, struct str *out,
 		     size_t *kept)
 {
 	const struct view_file *file = &view_files[netview_index(name)];
 	AUTO(str) struct str table = STR(TABLE_MAX);
 	AUTO(str) struct str unused = STR(TABLE_MAX);
-	int rc = call->kernel->read_proc(call, file->text, &table);
+	int rc = source->table(source->arg, file->text, &table);
 
 	*kept = 0;
 	if (rc == -ENOENT)      /* a kernel without IPv6 */
@@ -162,13 +163,13 @@ static int add_table(const struct call *call, const char *name, const struct own
 	return out ? out->rc : 0;
 }
 
-static int add_counts(const struct call *call, bool v6, const struct own_sockets *own, struct str *out)
+static int add_counts(const struct netview_source *source, bool v6, const struct own_sockets *own, struct str *out)
 {
 	size_t tcp = 0, udp = 0;
-	int rc = add_table(call, v6 ? "tcp6" : "tcp", own, NULL, &tcp);
+	int rc = add_table(source, v6 ? "tcp6" : "tcp", own, NULL, &tcp);
 
 	if (rc == 0)
-		rc = add_table(call, v6 ? "udp6" : "udp", own, NULL, &udp);
+		rc = add_table(source, v6 ? "udp6" : "udp", own, NULL, &udp);
 	if (rc < 0)
 		return rc;
 	if (v6)
@@ -180,7 +181,7 @@ static int add_counts(const struct call *call, bool v6, const struct own_sockets
 	return out->rc;
 }
 
-int netview_content(const struct call *call, int index, struct str *out)
+int netview_content(const struct netview_source *source, int index, struct str *out)
 {
 	const struct view_file *file = &view_files[index];
 	struct own_sockets own = { 0 };
@@ -190,10 +191,10 @@ int netview_content(const struct call *call, int index, struct str *out)
 		str_add(out, file->text);
 		return out->rc;
 	}
-	int rc = call->kernel->tree_sockets(call, &own.inode, &own.count);
+	int rc = source->sockets(source->arg, &own.inode, &own.count);
 	if (rc == 0)
-		rc = file->form == FORM_TABLE ? add_table(call, file->name, &own, out, &kept)
-					      : add_counts(call, file->form == FORM_COUNTS6, &own, out);
+		rc = file->form == FORM_TABLE ? add_table(source, file->name, &own, out, &kept)
+					      : add_counts(source, file->form == FORM_COUNTS6, &own, out);
 	mem_free(own.inode);
 	return rc;
 }
