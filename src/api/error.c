@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 
-/* For when there is no memory to say so. */
-static sandlock_error no_memory = {
+/* For when there is no memory to say so; nobody writes to an error that was given out. */
+static const sandlock_error no_memory = {
 	.error = { .kind = ERR_MEMORY, .code = -ENOMEM, .text = "not enough memory" },
 };
 
@@ -32,7 +32,7 @@ int api_fail(sandlock_error **out, const struct error *error, int rc)
 		return rc;
 	*out = mem_dup(error, sizeof *error);
 	if (!*out) {
-		*out = &no_memory;
+		*out = (sandlock_error *)(uintptr_t)&no_memory;
 		return rc;
 	}
 	if ((*out)->error.kind == ERR_NONE)

@@ -194,7 +194,9 @@ static int next_short(struct args *args, struct arg *out, struct error *err)
 	return found.takes == ARG_VALUE && last ? take_word(args, out, err) : 1;
 }
 
-int args_next(struct args *args, struct arg *out, struct error *err)
+/* The next option: 1 with *out set, 0 at the first word that is none (args->at is its index; "--" is skipped), or
+ * -EINVAL with a sentence for the user. */
+static int args_next(struct args *args, struct arg *out, struct error *err)
 {
 	const char *word = args->argv[args->at];
 

@@ -66,10 +66,6 @@ struct args {
 	size_t letter;                  /* position in a group of short options; 0: at a word's start */
 };
 
-/* The next option: 1 with *out set, 0 at the first word that is none (args->at is its index; "--" is skipped), or
- * -EINVAL with a sentence for the user. */
-int args_next(struct args *args, struct arg *out, struct error *err);
-
 /* Stores the command's own options in *request and only checks the spelling of the policy's. The index of the first word
  * after the options, or -EINVAL. */
 int args_read(const struct command *command, const char *const *argv, void *request, struct error *err);

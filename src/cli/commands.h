@@ -15,12 +15,9 @@ extern const struct command command_why;
 extern const struct command command_profile;
 extern const struct command command_completion;
 extern const struct command command_docs;
-extern const struct command command_version;
-extern const struct command command_help;
 
 /* The command at an index, in the order of the help, or NULL beyond the end. */
 const struct command *command_at(size_t index);
-const struct command *command_by_name(const char *name);
 
 /* The help of the whole, and of one command with its options by group. */
 void help_overview(struct str *out);

@@ -6,6 +6,9 @@
 #include "cli/commands.h"
 #include "cli/out.h"
 
+static const struct command command_version;
+static const struct command command_help;
+
 static const struct command *const commands[] = {
 	&command_run, &command_why, &command_check, &command_selftest, &command_profile, &command_completion,
 	&command_docs, &command_version, &command_help, &command_selftest_probe,
@@ -16,7 +19,7 @@ const struct command *command_at(size_t index)
 	return index < ARRAY_SIZE(commands) ? commands[index] : NULL;
 }
 
-const struct command *command_by_name(const char *name)
+static const struct command *command_by_name(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (strcmp(commands[i]->name, name) == 0)
@@ -79,12 +82,12 @@ static int print_help(const struct command *self, const char *const *argv)
 
 static const struct arg_option common_options[] = { ARG_COMMON_ROWS };
 
-const struct command command_version = {
+static const struct command command_version = {
 	.name = "version", .synopsis = "", .summary = "Prints the version",
 	.options = common_options, .option_count = ARRAY_SIZE(common_options), .run = print_version,
 };
 
-const struct command command_help = {
+static const struct command command_help = {
 	.name = "help", .synopsis = "[COMMAND]", .summary = "Prints help, of a command if one is named",
 	.options = common_options, .option_count = ARRAY_SIZE(common_options), .run = print_help,
 };

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-uint64_t reaper_now(void)
+static uint64_t reaper_now(void)
 {
 	struct timespec ts;
 

@@ -36,7 +36,6 @@ struct reaper {
 };
 
 /* reaper_tree.c: reaching everybody below. */
-void tree_signal(struct reaper *r, int sig);            /* every process of the tree, once */
 void tree_kill_all(struct reaper *r);                   /* SIGKILL until nobody is left; reaps */
 void tree_stop(struct reaper *r);                       /* SIGSTOP until everybody has stopped */
 void tree_continue(struct reaper *r);
@@ -49,7 +48,6 @@ void limits_tick(struct reaper *r, uint64_t now);
 uint64_t limits_next(const struct reaper *r);           /* when the next tick is due */
 
 /* reaper.c */
-uint64_t reaper_now(void);
 void reaper_end(struct reaper *r, enum end_cause cause);  /* first cause stays */
 
 #endif

@@ -49,7 +49,8 @@ static int walk(struct reaper *r)
 	return proctree_walk(&r->tree, r->self);
 }
 
-void tree_signal(struct reaper *r, int sig)
+/* Every process of the tree, once. */
+static void tree_signal(struct reaper *r, int sig)
 {
 	if (walk(r) < 0) {
 		if (r->top)

@@ -38,7 +38,7 @@ static void auto_key(struct key *key)
 
 static void value_fini(struct toml_value *v);
 
-void toml_free(struct toml_table *root)
+static void toml_free(struct toml_table *root)
 {
 	if (!root)
 		return;

@@ -87,12 +87,11 @@ struct toml_table {
 
 /*
  * Reads a whole text. On failure the error has line and column and its sentence begins "name:line:column: ". -EINVAL
- * for text that is not TOML, -EFBIG beyond a limit above, -ENOMEM. *out is set on success only; toml_free() frees all
+ * for text that is not TOML, -EFBIG beyond a limit above, -ENOMEM. *out is set on success only; AUTO(toml) frees all
  * of it. `name` is used during the call only.
  */
 int toml_parse(const char *text, size_t len, const char *name, struct toml_table **out, struct error *err);
-void toml_free(struct toml_table *root);        /* NULL is fine */
-void auto_toml(struct toml_table **root);       /* for AUTO(toml) */
+void auto_toml(struct toml_table **root);       /* for AUTO(toml); NULL is fine */
 
 /* The value of a key of this table (no dots), or NULL. */
 const struct toml_value *toml_get(const struct toml_table *table, const char *key);

@@ -64,7 +64,7 @@ static int give_fd(struct supervisor *s, uint64_t id, int fd, uint32_t flags)
 	return sys_ioctl(s->listener, SC_IOCTL_ADDFD, &add);
 }
 
-void notify_reply(struct supervisor *s, uint64_t id, struct verdict v)
+static void notify_reply(struct supervisor *s, uint64_t id, struct verdict v)
 {
 	struct sc_resp resp = { .id = id };
 

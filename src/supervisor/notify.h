@@ -80,7 +80,6 @@ void supervisor_fini(struct supervisor *s);
 bool notify_is_valid(const struct supervisor *s, uint64_t id);
 /* Decodes if that was not done, dispatches, replies. False: the call must wait, and nobody has replied yet. */
 bool notify_run(struct supervisor *s, struct call_box *box);
-void notify_reply(struct supervisor *s, uint64_t id, struct verdict v);
 void supervisor_drop_rights(const struct supervisor *s);
 
 /* workers.c. A box for a call of an H_BLOCKS row, or NULL when none came free in time. */

@@ -62,8 +62,9 @@ static pid_t start_thread(struct track *t)
 /* A process of its own with our memory, as a child of vfork is. */
 static pid_t start_sharer(struct track *t)
 {
-	static char stack[16384] __attribute__((aligned(16)));
-	pid_t pid = clone(flip_in_clone, stack + sizeof stack, CLONE_VM | SIGCHLD, t);
+	enum { STACK = 65536 };
+	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = stack == MAP_FAILED ? -1 : clone(flip_in_clone, stack + STACK, CLONE_VM | SIGCHLD, t);
 
 	return pid < 0 ? -errno : pid;
 }
