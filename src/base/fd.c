@@ -21,12 +21,15 @@ void auto_fd(int *fd)
 	fd_close(fd);
 }
 
-ssize_t fd_read_all(int fd, void *buf, size_t len)
+/* From the place `at` of the file; -1: from where the descriptor stands. */
+static ssize_t read_all(int fd, void *buf, size_t len, int64_t at)
 {
 	size_t got = 0;
 
 	while (got < len) {
-		ssize_t n = sys_read(fd, (char *)buf + got, len - got);
+		char *to = (char *)buf + got;
+		ssize_t n = at < 0 ? sys_read(fd, to, len - got) :
+				     SYS(SYS_pread64, fd, to, len - got, at + (int64_t)got);
 
 		if (n == -EINTR)
 			continue;
@@ -37,6 +40,16 @@ ssize_t fd_read_all(int fd, void *buf, size_t len)
 		got += (size_t)n;
 	}
 	return (ssize_t)got;
+}
+
+ssize_t fd_read_all(int fd, void *buf, size_t len)
+{
+	return read_all(fd, buf, len, -1);
+}
+
+ssize_t fd_read_at(int fd, void *buf, size_t len, uint64_t at)
+{
+	return at > INT64_MAX - len ? 0 : read_all(fd, buf, len, (int64_t)at);
 }
 
 int fd_write_all(int fd, const void *buf, size_t len)

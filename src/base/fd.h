@@ -3,6 +3,7 @@
 #define BASE_FD_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 static inline int take_fd(int *fd)
@@ -18,6 +19,9 @@ void auto_fd(int *fd);             /* for AUTO(fd) */
 
 /* Reads until `len` bytes or end; restarts on EINTR. Bytes read, or -errno. */
 ssize_t fd_read_all(int fd, void *buf, size_t len);
+
+/* The same from a place of the file; the descriptor's own stays. */
+ssize_t fd_read_at(int fd, void *buf, size_t len, uint64_t at);
 
 /* Writes all bytes; restarts on EINTR. 0 or -errno. SIGPIPE is the caller's matter. */
 int fd_write_all(int fd, const void *buf, size_t len);

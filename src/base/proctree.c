@@ -136,32 +136,59 @@ struct dirent64 {
 	char name[];
 };
 
+/* A folder of /proc/PID that is being listed. */
+struct listing {
+	int fd;
+	long got;
+	long at;
+	char buf[1024] __attribute__((aligned(8)));
+};
+
+static int listing_open(struct listing *l, pid_t pid, const char *folder)
+{
+	char path[64];
+
+	put_text(put_number(put_text(path, "/proc/"), (uint64_t)pid), folder);
+	l->got = 0;
+	l->at = 0;
+	l->fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	return l->fd;
+}
+
+/* The next name, or NULL at the end, when the folder is closed too. */
+static const char *listing_next(struct listing *l)
+{
+	if (l->at >= l->got) {
+		l->at = 0;
+		l->got = SYS(SYS_getdents64, l->fd, l->buf, sizeof l->buf);
+		if (l->got <= 0) {
+			sys_close(l->fd);
+			return NULL;
+		}
+	}
+	const struct dirent64 *entry = (const void *)(l->buf + l->at);
+
+	l->at += entry->reclen;
+	return entry->name;
+}
+
 /* Every task of a process; *tasks counts them. A process that is gone has none. */
 static int add_children_of(struct proctree *t, pid_t pid, size_t *tasks)
 {
-	char path[64];
-	char buf[1024] __attribute__((aligned(8)));
+	struct listing l;
+	const char *name;
+	int fd = listing_open(&l, pid, "/task");
 
-	put_text(put_number(put_text(path, "/proc/"), (uint64_t)pid), "/task");
-	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return fd;
-	for (;;) {
-		long got = SYS(SYS_getdents64, fd, buf, sizeof buf);
-		if (got <= 0)
-			break;
-		for (long at = 0; at < got;) {
-			const struct dirent64 *entry = (const void *)(buf + at);
-			uint64_t tid;
+	while ((name = listing_next(&l)) != NULL) {
+		uint64_t tid;
 
-			at += entry->reclen;
-			if (*take_number(entry->name, &tid) != '\0' || tid == 0)
-				continue;
-			*tasks += 1;
-			add_children(t, pid, (pid_t)tid);
-		}
+		if (*take_number(name, &tid) != '\0' || tid == 0)
+			continue;
+		*tasks += 1;
+		add_children(t, pid, (pid_t)tid);
 	}
-	sys_close(fd);
 	return 0;
 }
 
@@ -300,24 +327,12 @@ static void add_memfd(struct memfds *m, int dirfd, const char *name)
 
 void memfds_add(struct memfds *m, pid_t pid)
 {
-	char path[64];
-	char buf[1024] __attribute__((aligned(8)));
+	struct listing l;
+	const char *name;
 
-	put_text(put_number(put_text(path, "/proc/"), (uint64_t)pid), "/fd");
-	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	if (fd < 0)
+	if (listing_open(&l, pid, "/fd") < 0)
 		return;
-	for (;;) {
-		long got = SYS(SYS_getdents64, fd, buf, sizeof buf);
-		if (got <= 0)
-			break;
-		for (long at = 0; at < got;) {
-			const struct dirent64 *entry = (const void *)(buf + at);
-
-			at += entry->reclen;
-			if (entry->name[0] != '.')
-				add_memfd(m, fd, entry->name);
-		}
-	}
-	sys_close(fd);
+	while ((name = listing_next(&l)) != NULL)
+		if (name[0] != '.')
+			add_memfd(m, l.fd, name);
 }

@@ -284,10 +284,7 @@ static void print_fish(struct str *out)
 		     "'(__fish_complete_subcommand --fcs-skip=2)'\n");
 }
 
-static const struct {
-	const char *name;
-	void (*print)(struct str *out);
-} shells[] = {
+static const struct printer shells[] = {
 	{ "bash", print_bash }, { "zsh", print_zsh }, { "fish", print_fish },
 };
 
@@ -295,20 +292,7 @@ static const struct arg_option options[] = { ARG_COMMON_ROWS };
 
 static int run(const struct command *self, const char *const *argv)
 {
-	AUTO(str) struct str out = STR(1 << 20);
-	struct arg_common request = { 0 };
-	int code;
-	int rest = command_start(self, argv, &request, &code);
-
-	if (rest < 0)
-		return code;
-	for (size_t i = 0; argv[rest] && !argv[rest + 1] && i < ARRAY_SIZE(shells); i++)
-		if (strcmp(argv[rest], shells[i].name) == 0) {
-			shells[i].print(&out);
-			return out_result(&out);
-		}
-	out_say("usage: sandlock completion %s", self->synopsis);
-	return EXIT_USAGE;
+	return command_print(self, argv, shells, ARRAY_SIZE(shells));
 }
 
 const struct command command_completion = {

@@ -216,10 +216,7 @@ static void docs_markdown(struct str *out)
 	each_by_group(out, in_profile, markdown_heading, markdown_option);
 }
 
-static const struct {
-	const char *name;
-	void (*print)(struct str *out);
-} kinds[] = {
+static const struct printer kinds[] = {
 	{ "man", docs_man }, { "toml", docs_toml }, { "markdown", docs_markdown },
 };
 
@@ -227,20 +224,7 @@ static const struct arg_option options[] = { ARG_COMMON_ROWS };
 
 static int run(const struct command *self, const char *const *argv)
 {
-	AUTO(str) struct str out = STR(1 << 22);
-	struct arg_common request = { 0 };
-	int code;
-	int rest = command_start(self, argv, &request, &code);
-
-	if (rest < 0)
-		return code;
-	for (size_t i = 0; argv[rest] && !argv[rest + 1] && i < ARRAY_SIZE(kinds); i++)
-		if (strcmp(argv[rest], kinds[i].name) == 0) {
-			kinds[i].print(&out);
-			return out_result(&out);
-		}
-	out_say("usage: sandlock docs %s", self->synopsis);
-	return EXIT_USAGE;
+	return command_print(self, argv, kinds, ARRAY_SIZE(kinds));
 }
 
 const struct command command_docs = {

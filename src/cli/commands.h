@@ -27,6 +27,13 @@ void help_command(struct str *out, const struct command *command);
  * or -1 when it is over and *code is the exit code. */
 int command_start(const struct command *self, const char *const *argv, void *request, int *code);
 
+/* The whole of a command that prints the text its one word names, out of a table. */
+struct printer {
+	const char *name;
+	void (*print)(struct str *out);
+};
+int command_print(const struct command *self, const char *const *argv, const struct printer *printers, size_t count);
+
 /* The heading of a policy option, and whether documentation shows it. */
 const char *option_group(size_t index);
 bool option_is_shown(size_t index);

@@ -120,3 +120,21 @@ int command_start(const struct command *self, const char *const *argv, void *req
 	*code = out_result(&text);
 	return -1;
 }
+
+int command_print(const struct command *self, const char *const *argv, const struct printer *printers, size_t count)
+{
+	AUTO(str) struct str out = STR(1 << 22);
+	struct arg_common request = { 0 };
+	int code;
+	int rest = command_start(self, argv, &request, &code);
+
+	if (rest < 0)
+		return code;
+	for (size_t i = 0; argv[rest] && !argv[rest + 1] && i < count; i++)
+		if (strcmp(argv[rest], printers[i].name) == 0) {
+			printers[i].print(&out);
+			return out_result(&out);
+		}
+	out_say("usage: sandlock %s %s", self->name, self->synopsis);
+	return EXIT_USAGE;
+}

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/sys.h"
 
@@ -42,31 +43,10 @@ uint16_t image_native_machine(void)
 #endif
 }
 
-/* Bytes read, fewer at the end of the file; -errno. */
-static ssize_t read_at(int fd, void *buf, size_t len, uint64_t at)
-{
-	size_t got = 0;
-
-	if (at > INT64_MAX - len)
-		return 0;
-	while (got < len) {
-		ssize_t n = SYS(SYS_pread64, fd, (char *)buf + got, len - got, (long)(at + got));
-
-		if (n == -EINTR)
-			continue;
-		if (n < 0)
-			return n;
-		if (n == 0)
-			break;
-		got += (size_t)n;
-	}
-	return (ssize_t)got;
-}
-
 /* 0, -EINVAL when the file ends before, or -errno. */
 static int read_whole(int fd, void *buf, size_t len, uint64_t at)
 {
-	ssize_t n = read_at(fd, buf, len, at);
+	ssize_t n = fd_read_at(fd, buf, len, at);
 
 	if (n < 0)
 		return (int)n;
@@ -196,7 +176,7 @@ static bool is_text(const unsigned char *head, size_t len)
 int image_read(int fd, struct image *out)
 {
 	unsigned char head[IMAGE_HEAD] = { 0 };
-	ssize_t len = read_at(fd, head, sizeof head, 0);
+	ssize_t len = fd_read_at(fd, head, sizeof head, 0);
 
 	out->kind = IMAGE_UNKNOWN;
 	out->native = false;

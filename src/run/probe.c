@@ -31,6 +31,19 @@ static pid_t quiet_fork(void)
 	return (pid_t)SYS(SYS_clone, 0, 0, 0, 0, 0);
 }
 
+/* A child, and a pipe whose ends both have. */
+static pid_t fork_with_pipe(int *in, int *out)
+{
+	int ends[2];
+	int rc = (int)SYS(SYS_pipe2, ends, O_CLOEXEC);
+
+	if (rc < 0)
+		return rc;
+	*in = ends[0];
+	*out = ends[1];
+	return quiet_fork();
+}
+
 static void bury(pid_t pid)
 {
 	long rc;
@@ -43,15 +56,10 @@ static void bury(pid_t pid)
 /* What `body` gives in a child of its own. */
 static int in_child(int (*body)(void))
 {
-	int ends[2];
+	AUTO(fd) int in = -1;
+	AUTO(fd) int out = -1;
 	int result = -EIO;
-	int rc = (int)SYS(SYS_pipe2, ends, O_CLOEXEC);
-
-	if (rc < 0)
-		return rc;
-	AUTO(fd) int in = ends[0];
-	AUTO(fd) int out = ends[1];
-	pid_t pid = quiet_fork();
+	pid_t pid = fork_with_pipe(&in, &out);
 
 	if (pid < 0)
 		return pid;
@@ -71,14 +79,9 @@ static int in_child(int (*body)(void))
 /* What `body` gives when it looks at a child that does nothing but wait. */
 static int with_child(int (*body)(pid_t child))
 {
-	int ends[2];
-	int rc = (int)SYS(SYS_pipe2, ends, O_CLOEXEC);
-
-	if (rc < 0)
-		return rc;
-	AUTO(fd) int in = ends[0];
-	AUTO(fd) int out = ends[1];
-	pid_t pid = quiet_fork();
+	AUTO(fd) int in = -1;
+	AUTO(fd) int out = -1;
+	pid_t pid = fork_with_pipe(&in, &out);
 
 	if (pid < 0)
 		return pid;
@@ -89,7 +92,8 @@ static int with_child(int (*body)(pid_t child))
 		sys_read(in, &byte, 1);
 		_exit(0);
 	}
-	rc = body(pid);
+	int rc = body(pid);
+
 	fd_close(&out);
 	bury(pid);
 	return rc;

@@ -223,25 +223,54 @@ static int read_text(int fd, const char *path, char **out, size_t *len, struct e
 	return 0;
 }
 
-int profile_read(const char *name, char **out, size_t *len, struct error *err)
+/* Where a profile's file is: the path for messages, the folder and the name in it. */
+struct place {
+	char *path;
+	char *base;
+	int dir;
+};
+
+static void auto_place(struct place *at)
+{
+	mem_free(at->path);
+	mem_free(at->base);
+	fd_close(&at->dir);
+}
+
+static int no_profile(const char *name, const struct place *at, struct error *err)
+{
+	return error_set(err, ERR_IO, -ENOENT, "there is no profile '%s': '%s' does not exist", name, at->path);
+}
+
+static int find_place(const char *name, struct place *at, struct error *err)
 {
 	struct error inner = { 0 };
-	AUTO(free) char *path = NULL;
-	AUTO(free) char *base = NULL;
+	int rc = profile_path(name, &at->path, err);
 
-	int rc = profile_path(name, &path, err);
 	if (rc == 0)
-		rc = join(&base, err, name, SUFFIX, "");
+		rc = join(&at->base, err, name, SUFFIX, "");
 	if (rc < 0)
 		return rc;
+	at->dir = open_profile_dir(&inner);
+	if (at->dir == -ENOENT)
+		return no_profile(name, at, err);
+	return at->dir < 0 ? error_set(err, inner.kind, at->dir, "%s", inner.text) : 0;
+}
 
-	AUTO(fd) int dir = open_profile_dir(&inner);
-	AUTO(fd) int fd = dir < 0 ? dir : open_trusted(dir, base, TRUST_FILE, path, &inner);
+int profile_read(const char *name, char **out, size_t *len, struct error *err)
+{
+	AUTO(place) struct place at = { .dir = -1 };
+	struct error inner = { 0 };
+	int rc = find_place(name, &at, err);
+
+	if (rc < 0)
+		return rc;
+	AUTO(fd) int fd = open_trusted(at.dir, at.base, TRUST_FILE, at.path, &inner);
 	if (fd == -ENOENT)
-		return error_set(err, ERR_IO, fd, "there is no profile '%s': '%s' does not exist", name, path);
+		return no_profile(name, &at, err);
 	if (fd < 0)
 		return error_set(err, inner.kind, fd, "%s", inner.text);
-	return read_text(fd, path, out, len, err);
+	return read_text(fd, at.path, out, len, err);
 }
 
 /* ${HOME} in the profile's paths; without a known home such a path is refused where it stands. */
@@ -401,23 +430,15 @@ int profile_each(int (*visit)(const char *name, void *user), void *user, struct 
 
 int profile_delete(const char *name, struct error *err)
 {
-	struct error inner = { 0 };
-	AUTO(free) char *path = NULL;
-	AUTO(free) char *base = NULL;
+	AUTO(place) struct place at = { .dir = -1 };
+	int rc = find_place(name, &at, err);
 
-	int rc = profile_path(name, &path, err);
-	if (rc == 0)
-		rc = join(&base, err, name, SUFFIX, "");
 	if (rc < 0)
 		return rc;
-
-	AUTO(fd) int dir = open_profile_dir(&inner);
-	rc = dir < 0 ? dir : (int)SYS(SYS_unlinkat, dir, base, 0);
+	rc = (int)SYS(SYS_unlinkat, at.dir, at.base, 0);
 	if (rc == -ENOENT)
-		return error_set(err, ERR_IO, rc, "there is no profile '%s': '%s' does not exist", name, path);
-	if (dir < 0)
-		return error_set(err, inner.kind, rc, "%s", inner.text);
+		return no_profile(name, &at, err);
 	if (rc < 0)
-		return error_set(err, ERR_IO, rc, "cannot remove '%s': %s", path, error_text(rc));
+		return error_set(err, ERR_IO, rc, "cannot remove '%s': %s", at.path, error_text(rc));
 	return 0;
 }
