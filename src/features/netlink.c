@@ -4,6 +4,10 @@
  * A NETLINK_ROUTE socket of the sandbox is one end of a socket pair whose other end a thread here serves (base/nlmsg.c has
  * the answers). What is read from it and written to it never traps. Only making it, giving it a netlink address and asking
  * for that address do; the socket is known by its inode, so copies, children and whoever it is passed to have it too.
+ *
+ * Servers ask for the address of every connection, and a filter cannot see what kind of socket they ask about. So these
+ * sockets get numbers of their own, and only of those getsockname is trapped. A copy with another number has the same port
+ * id in the name that the kernel tells, which is all that glibc looks at, but not the family.
  */
 #include <errno.h>
 #include <linux/netlink.h>
@@ -28,6 +32,8 @@
 #define SEND_BUFFER 65536               /* what a client that does not read can make the kernel keep for it */
 #define FIRST_FREE_PORT 0xfffff000U     /* and down from there: where the kernel looks when the process id is taken */
 #define NAME_TRIES 16
+#define OWN_NUMBERS 0x3c0U              /* 960 to 1023: below what select() can take and what most may open */
+#define OWN_NUMBERS_MASK 0xffffffc0U
 #define FLAG_BITS ((uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC))
 #define KIND_BITS 0xfU
 
@@ -210,17 +216,17 @@ static int ensure_thread(struct netlink *nl)
 /* --- a new socket --- */
 
 /*
- * The kernel tells a reader the name of the sender's end. This one has the length of a netlink address and, where that
+ * The kernel tells a reader the name of the sender's end. Ours has the length of a netlink address and, where that
  * has the port id of the sender, the zeros by which everybody knows the kernel. The rest makes it unique.
  */
-static int name_our_end(int fd)
+static int name_end(int fd, uint32_t port_id)
 {
 	struct {
 		uint16_t family;
 		uint16_t abstract;
 		uint32_t port_id;
 		uint32_t unique;
-	} name = { .family = AF_UNIX };
+	} name = { .family = AF_UNIX, .port_id = port_id };
 	long rc = -EADDRINUSE;
 
 	_Static_assert(sizeof name == sizeof(struct sockaddr_nl), "the length is what programs check");
@@ -232,7 +238,7 @@ static int name_our_end(int fd)
 	return (int)rc;
 }
 
-static int make_pair(bool nonblocking, struct channel *c, int *theirs)
+static int make_pair(bool nonblocking, uint32_t port_id, struct channel *c, int *theirs)
 {
 	const int send_buffer = SEND_BUFFER;
 	struct stat st;
@@ -243,7 +249,9 @@ static int make_pair(bool nonblocking, struct channel *c, int *theirs)
 		return (int)rc;
 	AUTO(fd) int ours = pair[0];
 	AUTO(fd) int other = pair[1];
-	rc = name_our_end(ours);
+	rc = name_end(ours, 0);
+	if (rc >= 0)
+		rc = name_end(other, port_id);
 	if (rc >= 0)
 		rc = SYS(SYS_setsockopt, ours, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
 	if (rc >= 0 && nonblocking)
@@ -252,7 +260,7 @@ static int make_pair(bool nonblocking, struct channel *c, int *theirs)
 		rc = SYS(SYS_fstat, other, &st);
 	if (rc < 0)
 		return (int)rc;
-	*c = (struct channel){ .fd = take_fd(&ours), .inode = st.st_ino };
+	*c = (struct channel){ .fd = take_fd(&ours), .inode = st.st_ino, .port_id = port_id };
 	*theirs = take_fd(&other);
 	return 0;
 }
@@ -285,15 +293,25 @@ static int new_socket(struct netlink *nl, pid_t process, bool nonblocking)
 	int rc = ensure_thread(nl);
 	if (rc < 0)
 		return rc;
-	struct channel *c = &nl->channel[nl->count];
-	rc = make_pair(nonblocking, c, &theirs);
+	rc = make_pair(nonblocking, free_port(nl, process), &nl->channel[nl->count], &theirs);
 	if (rc < 0)
 		return rc;
-	c->port_id = free_port(nl, process);
 	nl->count++;
 	atomic_store(&nl->alive, nl->count);
 	wake_up(nl);
 	return theirs;
+}
+
+/* One of the numbers that nothing of the caller has; 0: any. */
+static uint32_t own_number(const struct call *call)
+{
+	for (uint32_t n = OWN_NUMBERS; n <= (OWN_NUMBERS | ~OWN_NUMBERS_MASK); n++) {
+		AUTO(fd) int taken = call->kernel->pin_fd(call, (int)n);
+
+		if (taken < 0)
+			return taken == -EBADF ? n : 0;
+	}
+	return 0;
 }
 
 static struct verdict on_socket(const struct call *call, void *state)
@@ -315,7 +333,11 @@ static struct verdict on_socket(const struct call *call, void *state)
 	pthread_mutex_lock(&nl->lock);
 	int fd = new_socket(nl, process, type & SOCK_NONBLOCK);
 	pthread_mutex_unlock(&nl->lock);
-	return fd < 0 ? v_errno(fd) : v_give_fd(fd, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);
+	if (fd < 0)
+		return v_errno(fd);
+	struct verdict v = v_give_fd(fd, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);
+	v.fd_number = own_number(call);
+	return v;
 }
 
 /* --- known again --- */
@@ -523,6 +545,21 @@ static bool netlink_wanted(const struct policy *p)
 	return !p->no_supervisor;
 }
 
+/* May the programs have descriptors of the numbers that are set aside? */
+static bool has_own_numbers(const struct policy *p)
+{
+	struct { uint64_t soft, hard; } limit = { 0 };
+	long rc = SYS(SYS_prlimit64, 0, 7 /* RLIMIT_NOFILE */, 0, &limit);
+
+	return rc == 0 && limit.soft > (OWN_NUMBERS | ~OWN_NUMBERS_MASK) &&
+	       p->max_open_files > (OWN_NUMBERS | ~OWN_NUMBERS_MASK);
+}
+
+static bool has_no_own_numbers(const struct policy *p)
+{
+	return !has_own_numbers(p);
+}
+
 #define WHEN(arg, is) .conditional = true, .test_arg = (arg), .test_op = ARG_EQ, .test_value = (is)
 
 /*
@@ -532,7 +569,9 @@ static bool netlink_wanted(const struct policy *p)
 static const struct handler netlink_handlers[] = {
 	{ "socket", on_socket, H_NO_DECODE, WHEN(0, AF_NETLINK) },
 	{ "bind", on_bind, H_NO_DECODE | H_OTHERS_PASS, WHEN(2, sizeof(struct sockaddr_nl)) },
-	{ "getsockname", on_getsockname, H_NO_DECODE | H_OTHERS_PASS },
+	{ "getsockname", on_getsockname, H_NO_DECODE | H_OTHERS_PASS, .when = has_own_numbers, .conditional = true,
+	  .test_arg = 0, .test_op = ARG_MASK_EQ, .test_mask = OWN_NUMBERS_MASK, .test_value = OWN_NUMBERS },
+	{ "getsockname", on_getsockname, H_NO_DECODE | H_OTHERS_PASS, .when = has_no_own_numbers },
 	{ "sendto", on_sendto, H_NO_DECODE | H_ONLY_IF_TRAPPED },
 	{ "sendmsg", on_sendmsg, H_NO_DECODE | H_ONLY_IF_TRAPPED },
 };

@@ -39,6 +39,7 @@ struct verdict {
 	enum verdict_kind kind;
 	int64_t value;
 	uint32_t fd_flags;      /* V_GIVE_FD: O_CLOEXEC, or 0 where the caller did not ask for it */
+	uint32_t fd_number;     /* V_GIVE_FD: this number, if the caller can have it; 0: the lowest that is free */
 };
 
 /* What an operation says in place of -errno when it would have to wait and call->may_wait is false; v_result makes

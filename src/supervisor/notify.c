@@ -54,13 +54,20 @@ static void send_reply(struct supervisor *s, const struct sc_resp *resp)
 	/* ENOENT: the caller died meanwhile; there is nobody to answer. */
 }
 
-/* The descriptor becomes the result in one step, so no other thread of the caller can take it in between. */
-static int give_fd(struct supervisor *s, uint64_t id, int fd, uint32_t flags)
+/* The descriptor becomes the result in one step, so no other thread of the caller can take it in between. A number that
+ * the caller's limit does not allow is not insisted on. */
+static int give_fd(struct supervisor *s, uint64_t id, const struct verdict *v)
 {
 	struct sc_addfd add = {
-		.id = id, .flags = SC_ADDFD_SEND, .srcfd = (uint32_t)fd, .newfd_flags = flags & O_CLOEXEC,
+		.id = id, .flags = SC_ADDFD_SEND | (v->fd_number ? SC_ADDFD_SETFD : 0), .srcfd = (uint32_t)v->value,
+		.newfd = v->fd_number, .newfd_flags = v->fd_flags & O_CLOEXEC,
 	};
+	int rc = sys_ioctl(s->listener, SC_IOCTL_ADDFD, &add);
 
+	if (rc != -EBADF || !v->fd_number)
+		return rc;
+	add.flags = SC_ADDFD_SEND;
+	add.newfd = 0;
 	return sys_ioctl(s->listener, SC_IOCTL_ADDFD, &add);
 }
 
@@ -71,7 +78,7 @@ static void notify_reply(struct supervisor *s, uint64_t id, struct verdict v)
 	atomic_fetch_add_explicit(&s->answered, 1, memory_order_relaxed);
 	if (v.kind == V_GIVE_FD) {
 		int fd = (int)v.value;
-		int rc = give_fd(s, id, fd, v.fd_flags);
+		int rc = give_fd(s, id, &v);
 
 		fd_close(&fd);
 		if (rc >= 0)
