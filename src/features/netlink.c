@@ -434,7 +434,7 @@ static struct verdict take_message(struct netlink *nl, ino_t inode, const void *
 	struct channel *c = channel_of(nl, inode);
 	bool full = c && c->late;
 	if (c && !full && !answer(nl, c, data, len))
-		shutdown(c->fd, SHUT_RDWR);     /* the thread drops it */
+		SYS(SYS_shutdown, c->fd, SHUT_RDWR);    /* the thread drops it */
 	wake_up(nl);                            /* there may be replies that wait */
 	pthread_mutex_unlock(&nl->lock);
 	return !c ? v_next() : full ? v_errno(ENOBUFS) : v_result((int64_t)len);
