@@ -50,5 +50,5 @@ echo
 cat "$top/report.txt"
 
 # The demonstration itself is a test: its work was done, and nothing else was.
-[ -s "$top/work/result.txt" ] && [ ! -e "$top/private/planted.sh" ] && [ -s "$top/report.txt" ] &&
+[ -s "$top/work/result.txt" ] && [ ! -e "$top/private/planted.sh" ] && grep -q "signal 'process $$ " "$top/report.txt" &&
 	[ "$(stat -c %a "$top/private/passwords.txt")" != 666 ]

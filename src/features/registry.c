@@ -20,7 +20,8 @@ const struct feature *const feature_registry[] = {
 	&feature_interfaces,
 	&feature_vfiles,
 	&feature_metadata,
-	/* Only looks on and then lets Landlock decide: after everybody who really answers. */
+	/* These only look on and then let Landlock decide: after everybody who really answers. */
+	&feature_signals,
 	&feature_explain,
 };
 

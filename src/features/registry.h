@@ -18,6 +18,7 @@ extern const struct feature feature_netlink;
 extern const struct feature feature_interfaces;
 extern const struct feature feature_vfiles;
 extern const struct feature feature_metadata;
+extern const struct feature feature_signals;
 extern const struct feature feature_explain;
 
 #endif

@@ -46,6 +46,7 @@ static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, co
 		.grants = &box->grants,
 		.rules = prepared->rules,
 		.program_name = launch->argv[0],
+		.signals_scoped = prepared->landlock.state[PROTECT_SIGNAL_SCOPE] == PROTECTION_ACTIVE,
 	};
 	return dispatch_start(&s->dispatch, &env, err);
 }

@@ -150,6 +150,8 @@ struct piece {
 	uint64_t len;
 };
 
+#define COMM_SIZE 32             /* the name of a task, with room for those of kernel threads */
+
 /*
  * The only way of a handler to touch the world; a fake in tests. Paths and descriptors are the caller's. Functions
  * return -errno on failure.
@@ -180,6 +182,12 @@ struct kernel_ops {
 	 * it is not inside a fork. *cpu_ns: the time that this one thread has run (/proc/TID/task/TID/stat, not the line
 	 * of its process). 0, -ESRCH when there is no such task, or -errno. */
 	int (*task_progress)(const struct call *call, pid_t tid, bool *asleep, uint64_t *cpu_ns);
+	/* 1 when `pid`, a process or a thread, is outside the tree and the caller's own ids would let it be signalled (so
+	 * nothing but Landlock is in the way); 0 when it is in the tree; -ESRCH, or -EPERM when its ids forbid it. `comm`
+	 * is its name, "" when that cannot be read: foreign bytes. */
+	int (*stranger)(const struct call *call, pid_t pid, char comm[COMM_SIZE]);
+	/* The process of the caller's pidfd; -ENOENT when the descriptor is none, -ESRCH when that process is gone. */
+	pid_t (*pidfd_pid)(const struct call *call, int fd);
 	/* The local port of an IPv4 or IPv6 stream socket that pin_fd gave, 0 when it has none; -EAFNOSUPPORT for other
 	 * sockets, -ENOTSOCK, or -EBADF when the descriptor is not the caller's own one (pidfd_getfd is refused). */
 	int (*socket_port)(const struct call *call, int sock);
@@ -297,6 +305,7 @@ struct feature_env {
 	const struct virtuals *virtuals;        /* how what is virtual is recognised */
 	struct openings *openings;      /* addresses that the resolver opened; NULL without name rules */
 	const char *program_name;       /* argv[0] */
+	bool signals_scoped;            /* the kernel keeps signals in the sandbox: neither disabled nor degraded */
 };
 
 struct feature {

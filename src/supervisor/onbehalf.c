@@ -270,6 +270,88 @@ static int ob_task_progress(const struct call *call, pid_t tid, bool *asleep, ui
 	return 0;
 }
 
+/* --- others --- */
+
+static int parent_of(pid_t tid, pid_t *out)
+{
+	char buf[SMALL_FILE];
+	uint64_t parent;
+	ssize_t n = read_small(tid, "/status", buf, sizeof buf);
+
+	if (n <= 0 || number_after(buf, "\nPPid:", 10, &parent) < 0)
+		return -ESRCH;
+	*out = (pid_t)parent;
+	return 0;
+}
+
+/*
+ * Upwards, to the reaper or past everybody. Who is in the tree stays below the reaper, but a parent that ends on the way
+ * breaks the chain: then once more from the start. The reaper itself is outside: it confines nobody but its children.
+ */
+static int is_outside(pid_t pid, pid_t root)
+{
+	int rc = 0;
+
+	for (int attempt = 0; attempt < 4; attempt++) {
+		pid_t at = pid;
+
+		for (int height = 0; height < TREE_MAX; height++) {
+			if (at == root)
+				return at == pid ? 1 : 0;
+			if (at <= 1)
+				return 1;
+			rc = parent_of(at, &at);
+			if (rc < 0)
+				break;
+		}
+	}
+	return rc < 0 ? rc : -ELOOP;
+}
+
+static ssize_t read_comm(pid_t tid, char comm[COMM_SIZE])
+{
+	ssize_t n = read_small(tid, "/comm", comm, COMM_SIZE);
+
+	if (n > 0 && comm[n - 1] == '\n')
+		comm[n - 1] = '\0';
+	return n;
+}
+
+/* Signal 0, with the rights that the child has. */
+static int signallable(pid_t pid)
+{
+	int rc = sys_kill(pid, 0);
+
+	return rc < 0 ? rc : 1;
+}
+
+static int ob_stranger(const struct call *call, pid_t pid, char comm[COMM_SIZE])
+{
+	comm[0] = '\0';
+	if (pid == call->tid)
+		return 0;
+	int rc = is_outside(pid, owner(call)->root);
+	if (rc == 1)
+		rc = signallable(pid);
+	if (rc == 1)
+		read_comm(pid, comm);
+	return rc;
+}
+
+static pid_t ob_pidfd_pid(const struct call *call, int fd)
+{
+	char tail[32];
+	char buf[SMALL_FILE];
+	uint64_t pid;
+
+	snprintf(tail, sizeof tail, "/fdinfo/%d", fd);
+	if (read_small(call->tid, tail, buf, sizeof buf) <= 0)
+		return -EBADF;
+	if (number_after(buf, "\nPid:", 10, &pid) < 0)
+		return -ENOENT;
+	return pid > 0 && pid <= INT_MAX ? (pid_t)pid : -ESRCH;     /* 0: not in our namespace, -1: gone */
+}
+
 /* --- sockets --- */
 
 static int ob_socket_port(const struct call *call, int sock)
@@ -311,11 +393,9 @@ static void ob_unlisten(const struct call *call, int sock)
 
 static void ob_refuse(const struct call *call, const struct refusal *refusal)
 {
-	char name[32];
-	ssize_t n = read_small(call->tid, "/comm", name, sizeof name);
+	char name[COMM_SIZE];
+	ssize_t n = read_comm(call->tid, name);
 
-	if (n > 0 && name[n - 1] == '\n')
-		name[n - 1] = '\0';
 	report_add(owner(call)->report, call->tid, n > 0 ? name : "?", refusal);
 }
 
@@ -406,6 +486,8 @@ const struct kernel_ops onbehalf_ops = {
 	.process = ob_process,
 	.count_tree = ob_count_tree,
 	.task_progress = ob_task_progress,
+	.stranger = ob_stranger,
+	.pidfd_pid = ob_pidfd_pid,
 	.socket_port = ob_socket_port,
 	.listen = ob_listen,
 	.unlisten = ob_unlisten,

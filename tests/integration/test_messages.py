@@ -192,6 +192,82 @@ def test_the_report_as_json_has_the_same_content(outside, tmp_path):
     assert str(outside / "secret.txt") in json.dumps(json.loads(text))
 
 
+SIGNALS = """
+import ctypes, os, signal, subprocess, sys
+libc = ctypes.CDLL(None, use_errno=True)
+info = ctypes.create_string_buffer(128)
+info[8:12] = (-1).to_bytes(4, "little", signed=True)    # SI_QUEUE
+
+def send(name, *args):
+    number = {"kill": 62, "tkill": 200, "tgkill": 234, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297,
+              "pidfd_send_signal": 424}[name]
+    print(name, 0 if libc.syscall(number, *args) == 0 else ctypes.get_errno())
+
+for pid in map(int, sys.argv[1:]) if len(sys.argv) > 1 else [subprocess.Popen(["sleep", "60"]).pid]:
+    fd = os.pidfd_open(pid)
+    send("kill", pid, 0)
+    send("kill", pid, signal.SIGCONT)
+    send("tkill", pid, signal.SIGCONT)
+    send("tgkill", pid, pid, signal.SIGCONT)
+    send("rt_sigqueueinfo", pid, signal.SIGCONT, info)
+    send("rt_tgsigqueueinfo", pid, pid, signal.SIGCONT, info)
+    send("pidfd_send_signal", fd, signal.SIGCONT, None, 0)
+"""
+
+
+@pytest.fixture
+def bystander():
+    """A process outside, with a hostile name."""
+    code = "import ctypes, time\nctypes.CDLL(None).prctl(15, b'by\\x1b\\nx', 0, 0, 0)\nprint('ready', flush=True)\ntime.sleep(120)"
+    process = subprocess.Popen([box.PYTHON, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"ready\n"
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+x86_64_only = pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of x86-64")
+
+
+@x86_64_only
+def test_a_refused_signal_is_in_the_report_with_the_option_that_allows_it(bystander, tmp_path):
+    report = tmp_path / "report.json"
+    flags = ["--explain", f"--report={report}"]
+    done = box.check(box.run(*flags, "--", box.PYTHON, "-c", SIGNALS, bystander))
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["1"] * 7
+    noted = [r for r in json.loads(report.read_text())["refusals"] if r["operation"] == "signal"]
+    assert len(noted) == 1 and noted[0]["times"] == 7
+    assert f"process {bystander} (by" in noted[0]["target"] and "\x1b" not in report.read_text()
+    assert noted[0]["flag"] == "--disable signal-scope"
+
+
+@x86_64_only
+def test_a_signal_is_delivered_and_not_reported_where_the_scope_is_disabled(bystander, tmp_path):
+    report = tmp_path / "report.json"
+    flags = ["--explain", f"--report={report}", "--disable", "signal-scope"]
+    done = box.check(box.run(*flags, "--", box.PYTHON, "-c", SIGNALS, bystander))
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["0"] * 7
+    assert "signal-scope" not in report.read_text()
+
+
+@x86_64_only
+def test_signals_within_the_tree_are_delivered_and_not_reported(tmp_path):
+    report = tmp_path / "report.json"
+    code = SIGNALS + "os.kill(os.getpid(), 0); os.kill(0, signal.SIGCONT); signal.raise_signal(signal.SIGCONT)"
+    done = box.check(box.python(code, "--explain", f"--report={report}"))
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["0"] * 7
+    assert "signal-scope" not in report.read_text()
+
+
+def test_a_signal_by_group_and_to_everybody_is_reported_too(bystander, tmp_path):
+    report = tmp_path / "report.txt"
+    code = ("import os, sys\nfor pid in -os.getpgid(int(sys.argv[1])), -1:\n try: os.kill(pid, 0)\n"
+            " except OSError as e: print(e.errno)")
+    done = box.check(box.run("--explain", f"--report={report}", "--", box.PYTHON, "-c", code, bystander))
+    assert "1" in done.stdout.split()
+    assert "every process outside" in report.read_text()
+
+
 def test_without_explain_a_failing_program_gets_a_hint(outside):
     done = box.run("--", "/bin/cat", outside / "secret.txt")
     assert done.returncode == 1

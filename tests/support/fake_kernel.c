@@ -121,6 +121,21 @@ static int fake_task_progress(const struct call *call, pid_t tid, bool *asleep, 
 	return f->progress ? f->progress(f, tid, asleep, cpu_ns) : -ESRCH;
 }
 
+static int fake_stranger(const struct call *call, pid_t pid, char comm[COMM_SIZE])
+{
+	struct fake *f = fake_of(call);
+
+	f->stranger = pid;
+	snprintf(comm, COMM_SIZE, "%s", f->comm ? f->comm : "");
+	return f->stranger_rc;
+}
+
+static pid_t fake_pidfd_pid(const struct call *call, int fd)
+{
+	(void)fd;
+	return fake_of(call)->pidfd_rc;
+}
+
 static void fake_refuse(const struct call *call, const struct refusal *r)
 {
 	struct fake *f = fake_of(call);
@@ -215,6 +230,8 @@ const struct kernel_ops fake_ops = {
 	.process = fake_process,
 	.count_tree = fake_count_tree,
 	.task_progress = fake_task_progress,
+	.stranger = fake_stranger,
+	.pidfd_pid = fake_pidfd_pid,
 	.socket_port = fake_socket_port,
 	.listen = fake_listen,
 	.unlisten = fake_unlisten,

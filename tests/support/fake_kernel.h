@@ -33,7 +33,11 @@ struct fake {
 	void (*before_count)(struct fake *f);
 	void *world;            /* of the test's own */
 	unsigned char memory[64];       /* of the caller, for copy_in; any address */
+	int stranger_rc;        /* what stranger() and pidfd_pid() say, and the name */
+	pid_t pidfd_rc;
+	const char *comm;
 	/* memory of what was done */
+	pid_t stranger;         /* who was asked about */
 	unsigned pins;
 	unsigned acts;          /* chmod, chown, utimens, setxattr, removexattr, fsflags, listen */
 	unsigned counts;
