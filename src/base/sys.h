@@ -28,6 +28,9 @@
 #define NR_landlock_add_rule 445
 #define NR_landlock_restrict_self 446
 #define NR_fchmodat2 452
+#define NR_setxattrat 463
+#define NR_removexattrat 466
+#define NR_file_setattr 469
 
 #ifdef SYS_newfstatat
 #define NR_fstatat SYS_newfstatat
@@ -162,6 +165,18 @@ struct clone3_args {
 struct open_how_v0 {
 	uint64_t flags, mode, resolve;
 };
+
+/* The first versions of structures that tell their own size: linux/xattr.h, linux/fs.h. */
+struct xattr_args_v0 {
+	uint64_t value;
+	uint32_t size, flags;
+};
+
+struct file_attr_v0 {
+	uint64_t xflags;
+	uint32_t extsize, nextents, projid, cowextsize;
+};
+
 #define RES_NO_XDEV 0x01
 #define RES_NO_MAGICLINKS 0x02
 #define RES_NO_SYMLINKS 0x04

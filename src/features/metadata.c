@@ -10,21 +10,27 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/sys.h"
 #include "features/registry.h"
 #include "policy/hint.h"
 
 #define NAME_BYTES 255          /* XATTR_NAME_MAX of linux/limits.h */
 #define VALUE_BYTES 65536       /* XATTR_SIZE_MAX */
+#define STRUCT_BYTES 4096       /* the kernel takes at most a page of what may grow */
 
 enum operation {
 	CHANGE_MODE,            /* value: mode */
 	CHANGE_OWNER,           /* value: uid, then gid */
 	CHANGE_TIMES,           /* value: two times, or NULL for now */
 	SET_XATTR,              /* value: name, bytes, length, flags */
+	SET_XATTR_AT,           /* value: name, a pointer to struct xattr_args, its size */
 	REMOVE_XATTR,           /* value: name */
 	SET_FLAGS,              /* value: a pointer; the request number is the argument before */
+	SET_ATTR,               /* value: a pointer to struct file_attr, its size */
 	OPERATION_MAX
 };
+
+enum null_path { NULL_FAULTS, NULL_IS_FD, NULL_IS_EMPTY /* under AT_EMPTY_PATH */ };
 
 #define NONE (-1)
 #define LINK AT_SYMLINK_NOFOLLOW
@@ -39,32 +45,35 @@ struct form {
 	int8_t value;           /* where what to set begins */
 	int8_t flags;           /* of AT_ALL, others are EINVAL */
 	int fixed;              /* flags that the call implies */
-	bool null_is_fd;        /* a NULL path means dirfd itself */
+	enum null_path null;
 	enum operation operation;
 };
 
 /* clang-format off */
 static const struct form forms[] = {
-	/* call           fd    dirfd path  value flags  implied null   operation    */
-	{ "chmod",        NONE, NONE, 0,    1,    NONE,  0,      false, CHANGE_MODE  },
-	{ "fchmod",       0,    NONE, NONE, 1,    NONE,  0,      false, CHANGE_MODE  },
-	{ "fchmodat",     NONE, 0,    1,    2,    NONE,  0,      false, CHANGE_MODE  },
-	{ "fchmodat2",    NONE, 0,    1,    2,    3,     0,      false, CHANGE_MODE  },
-	{ "chown",        NONE, NONE, 0,    1,    NONE,  0,      false, CHANGE_OWNER },
-	{ "lchown",       NONE, NONE, 0,    1,    NONE,  LINK,   false, CHANGE_OWNER },
-	{ "fchown",       0,    NONE, NONE, 1,    NONE,  0,      false, CHANGE_OWNER },
-	{ "fchownat",     NONE, 0,    1,    2,    4,     0,      false, CHANGE_OWNER },
-	{ "utime",        NONE, NONE, 0,    1,    NONE,  0,      false, CHANGE_TIMES },
-	{ "utimes",       NONE, NONE, 0,    1,    NONE,  0,      false, CHANGE_TIMES },
-	{ "futimesat",    NONE, 0,    1,    2,    NONE,  0,      true,  CHANGE_TIMES },
-	{ "utimensat",    NONE, 0,    1,    2,    3,     0,      true,  CHANGE_TIMES },
-	{ "setxattr",     NONE, NONE, 0,    1,    NONE,  0,      false, SET_XATTR    },
-	{ "lsetxattr",    NONE, NONE, 0,    1,    NONE,  LINK,   false, SET_XATTR    },
-	{ "fsetxattr",    0,    NONE, NONE, 1,    NONE,  0,      false, SET_XATTR    },
-	{ "removexattr",  NONE, NONE, 0,    1,    NONE,  0,      false, REMOVE_XATTR },
-	{ "lremovexattr", NONE, NONE, 0,    1,    NONE,  LINK,   false, REMOVE_XATTR },
-	{ "fremovexattr", 0,    NONE, NONE, 1,    NONE,  0,      false, REMOVE_XATTR },
-	{ "ioctl",        0,    NONE, NONE, 2,    NONE,  0,      false, SET_FLAGS    },
+	/* call           fd    dirfd path  value flags  implied null           operation   */
+	{ "chmod",        NONE, NONE, 0,    1,    NONE,  0,      NULL_FAULTS,   CHANGE_MODE  },
+	{ "fchmod",       0,    NONE, NONE, 1,    NONE,  0,      NULL_FAULTS,   CHANGE_MODE  },
+	{ "fchmodat",     NONE, 0,    1,    2,    NONE,  0,      NULL_FAULTS,   CHANGE_MODE  },
+	{ "fchmodat2",    NONE, 0,    1,    2,    3,     0,      NULL_FAULTS,   CHANGE_MODE  },
+	{ "chown",        NONE, NONE, 0,    1,    NONE,  0,      NULL_FAULTS,   CHANGE_OWNER },
+	{ "lchown",       NONE, NONE, 0,    1,    NONE,  LINK,   NULL_FAULTS,   CHANGE_OWNER },
+	{ "fchown",       0,    NONE, NONE, 1,    NONE,  0,      NULL_FAULTS,   CHANGE_OWNER },
+	{ "fchownat",     NONE, 0,    1,    2,    4,     0,      NULL_FAULTS,   CHANGE_OWNER },
+	{ "utime",        NONE, NONE, 0,    1,    NONE,  0,      NULL_FAULTS,   CHANGE_TIMES },
+	{ "utimes",       NONE, NONE, 0,    1,    NONE,  0,      NULL_FAULTS,   CHANGE_TIMES },
+	{ "futimesat",    NONE, 0,    1,    2,    NONE,  0,      NULL_IS_FD,    CHANGE_TIMES },
+	{ "utimensat",    NONE, 0,    1,    2,    3,     0,      NULL_IS_FD,    CHANGE_TIMES },
+	{ "setxattr",     NONE, NONE, 0,    1,    NONE,  0,      NULL_FAULTS,   SET_XATTR    },
+	{ "lsetxattr",    NONE, NONE, 0,    1,    NONE,  LINK,   NULL_FAULTS,   SET_XATTR    },
+	{ "fsetxattr",    0,    NONE, NONE, 1,    NONE,  0,      NULL_FAULTS,   SET_XATTR    },
+	{ "removexattr",  NONE, NONE, 0,    1,    NONE,  0,      NULL_FAULTS,   REMOVE_XATTR },
+	{ "lremovexattr", NONE, NONE, 0,    1,    NONE,  LINK,   NULL_FAULTS,   REMOVE_XATTR },
+	{ "fremovexattr", 0,    NONE, NONE, 1,    NONE,  0,      NULL_FAULTS,   REMOVE_XATTR },
+	{ "setxattrat",   NONE, 0,    1,    3,    2,     0,      NULL_IS_EMPTY, SET_XATTR_AT },
+	{ "removexattrat", NONE, 0,   1,    3,    2,     0,      NULL_IS_EMPTY, REMOVE_XATTR },
+	{ "file_setattr", NONE, 0,    1,    2,    4,     0,      NULL_IS_EMPTY, SET_ATTR     },
+	{ "ioctl",        0,    NONE, NONE, 2,    NONE,  0,      NULL_FAULTS,   SET_FLAGS    },
 };
 /* clang-format on */
 
@@ -76,6 +85,16 @@ static const struct {
 	{ 0x40086602, 4 },      /* FS_IOC_SETFLAGS */
 	{ 0x40046602, 4 },      /* FS_IOC32_SETFLAGS */
 	{ 0x401c5820, 28 },     /* FS_IOC_FSSETXATTR: struct fsxattr */
+};
+
+/* What is to be set, where it is not in the decoded arguments as it stands. */
+struct change {
+	const char *name;
+	const void *value;
+	size_t len;
+	int flags;
+	char *owned;            /* the value, when it was copied here */
+	struct file_attr_v0 attr;
 };
 
 struct metadata {
@@ -130,30 +149,96 @@ static int check_name(const struct call_arg *name)
 	return name->path[0] == '\0' || strlen(name->path) > NAME_BYTES ? -ERANGE : 0;
 }
 
-static int check_xattr(const struct call *call, const struct form *form)
+static int check_xattr(const struct change *c, const struct call_arg *name)
 {
-	const struct call_arg *value = &call->arg[form->value + 1];
-	uint64_t len = call->raw[form->value + 2];
-	int flags = (int)call->raw[form->value + 3];
-
-	if (flags & ~3)         /* XATTR_CREATE, XATTR_REPLACE */
+	if (c->flags & ~3)      /* XATTR_CREATE, XATTR_REPLACE */
 		return -EINVAL;
-	int rc = check_name(&call->arg[form->value]);
+	int rc = check_name(name);
 	if (rc < 0)
 		return rc;
-	if (len > VALUE_BYTES)
-		return -E2BIG;
-	return value->is_null && len ? -EFAULT : 0;
+	return c->len > VALUE_BYTES ? -E2BIG : 0;
 }
 
-static int check_value(const struct call *call, const struct form *form)
+static int read_xattr(const struct call *call, const struct form *form, struct change *c)
 {
-	if (form->operation == CHANGE_TIMES)
+	const struct call_arg *arg = &call->arg[form->value];
+	const uint64_t *raw = &call->raw[form->value];
+
+	c->len = raw[2];
+	c->flags = (int)raw[3];
+	int rc = check_xattr(c, arg);
+	if (rc < 0)
+		return rc;
+	c->name = arg->path;
+	c->value = arg[1].is_null ? NULL : arg[1].bytes.data;
+	return !c->value && c->len ? -EFAULT : 0;
+}
+
+/*
+ * A structure that may grow, taken as the kernel takes it: too short is EINVAL, and what is longer than we know must be
+ * zero there, or somebody wants what we cannot judge. Copied once, all of it, and only the copy is looked at.
+ */
+static int read_struct(const struct call *call, int arg, void *out, size_t known)
+{
+	char copy[STRUCT_BYTES];
+	uint64_t size = call->raw[arg + 1];
+
+	if (size > sizeof copy)
+		return -E2BIG;
+	if (size < known)
+		return -EINVAL;
+	int rc = call->kernel->copy_in(call, copy, call->raw[arg], (size_t)size);
+	if (rc < 0)
+		return rc;
+	for (size_t i = known; i < size; i++)
+		if (copy[i])
+			return -E2BIG;
+	memcpy(out, copy, known);
+	return 0;
+}
+
+static int read_xattr_at(const struct call *call, const struct form *form, struct change *c)
+{
+	const struct call_arg *name = &call->arg[form->value];
+	struct xattr_args_v0 args;
+	int rc = read_struct(call, form->value + 1, &args, sizeof args);
+
+	if (rc < 0)
+		return rc;
+	c->len = args.size;
+	c->flags = (int)args.flags;
+	rc = check_xattr(c, name);
+	if (rc < 0)
+		return rc;
+	c->name = name->path;
+	if (c->len == 0)
+		return 0;
+	c->owned = mem_alloc(c->len);
+	if (!c->owned)
+		return -ENOMEM;
+	c->value = c->owned;
+	return call->kernel->copy_in(call, c->owned, args.value, c->len);
+}
+
+static int read_change(const struct call *call, const struct form *form, struct change *c)
+{
+	switch (form->operation) {
+	case CHANGE_TIMES:
 		return check_times(call, form);
-	if (form->operation == SET_XATTR)
-		return check_xattr(call, form);
-	if (form->operation == REMOVE_XATTR)
+	case SET_XATTR:
+		return read_xattr(call, form, c);
+	case SET_XATTR_AT:
+		return read_xattr_at(call, form, c);
+	case REMOVE_XATTR:
 		return check_name(&call->arg[form->value]);
+	case SET_ATTR:
+		return read_struct(call, form->value, &c->attr, sizeof c->attr);
+	case CHANGE_MODE:
+	case CHANGE_OWNER:
+	case SET_FLAGS:
+	case OPERATION_MAX:
+		break;
+	}
 	return 0;
 }
 
@@ -176,7 +261,7 @@ static int pin_descriptor(const struct call *call, int fd, struct object *out)
 
 static int pin_path(const struct call *call, const struct form *form, int dirfd, int flags, struct object *out)
 {
-	const char *path = call->arg[form->path].path;
+	const char *path = call->arg[form->path].is_null ? "" : call->arg[form->path].path;
 
 	if (path[0] == '\0' && !(flags & AT_EMPTY_PATH))
 		return -ENOENT;
@@ -194,8 +279,8 @@ static int pin_object(const struct call *call, const struct form *form, struct o
 	*out = (struct object){ .pinned = -1, .fd = -1 };
 	if (form->fd != NONE)
 		return pin_descriptor(call, call->arg[form->fd].fd, out);
-	if (call->arg[form->path].is_null) {
-		if (!form->null_is_fd || dirfd == AT_FDCWD)
+	if (call->arg[form->path].is_null && !(form->null == NULL_IS_EMPTY && flags & AT_EMPTY_PATH)) {
+		if (form->null != NULL_IS_FD || dirfd == AT_FDCWD)
 			return flags & ~AT_ALL ? -EINVAL : -EFAULT;
 		return flags ? -EINVAL : pin_descriptor(call, dirfd, out);
 	}
@@ -266,7 +351,7 @@ static int set_flags(const struct call *call, int pinned, const struct call_arg 
 	return -ENOTTY;
 }
 
-static int act(const struct call *call, const struct form *form, int pinned)
+static int act(const struct call *call, const struct form *form, const struct change *c, int pinned)
 {
 	const struct call_arg *arg = &call->arg[form->value];
 	const uint64_t *raw = &call->raw[form->value];
@@ -279,28 +364,25 @@ static int act(const struct call *call, const struct form *form, int pinned)
 	case CHANGE_TIMES:
 		return call->kernel->utimens(call, pinned, arg->is_null ? NULL : arg->times);
 	case SET_XATTR:
-		return call->kernel->setxattr(call, pinned, arg[0].path, arg[1].is_null ? NULL : arg[1].bytes.data,
-					      (size_t)raw[2], (int)raw[3]);
+	case SET_XATTR_AT:
+		return call->kernel->setxattr(call, pinned, c->name, c->value, c->len, c->flags);
 	case REMOVE_XATTR:
 		return call->kernel->removexattr(call, pinned, arg->path);
 	case SET_FLAGS:
 		return set_flags(call, pinned, arg);
+	case SET_ATTR:
+		return call->kernel->file_setattr(call, pinned, &c->attr);
 	case OPERATION_MAX:
 		break;
 	}
 	return -ENOSYS;
 }
 
-static struct verdict on_metadata(const struct call *call, void *state)
+static struct verdict judge_and_act(const struct call *call, void *state, const struct form *form, struct change *c)
 {
-	const struct form *form = form_of(call);
 	struct object object;
+	int rc = read_change(call, form, c);
 
-	if (!form)
-		return v_errno(ENOSYS);
-	if (has_nothing_to_do(call, form))
-		return v_result(0);
-	int rc = check_value(call, form);
 	if (rc == 0)
 		rc = pin_object(call, form, &object);
 	if (rc < 0)
@@ -308,18 +390,21 @@ static struct verdict on_metadata(const struct call *call, void *state)
 
 	AUTO(fd) int pinned = object.pinned;
 	struct verdict refused = judge(call, state, &object);
-	return refused.kind == V_NEXT ? v_result(act(call, form, pinned)) : refused;
+	return refused.kind == V_NEXT ? v_result(act(call, form, c, pinned)) : refused;
 }
 
-/*
- * The newer calls take structures that no role describes, and nothing depends on them yet: programs fall back to the
- * older calls above when the kernel does not have them.
- */
-static struct verdict on_newer(const struct call *call, void *state)
+static struct verdict on_metadata(const struct call *call, void *state)
 {
-	(void)call;
-	(void)state;
-	return v_errno(ENOSYS);
+	const struct form *form = form_of(call);
+	struct change change = { 0 };
+
+	if (!form)
+		return v_errno(ENOSYS);
+	if (has_nothing_to_do(call, form))
+		return v_result(0);
+	struct verdict v = judge_and_act(call, state, form, &change);
+	mem_free(change.owned);
+	return v;
 }
 
 static bool metadata_wanted(const struct policy *p)
@@ -353,9 +438,9 @@ static const struct handler metadata_handlers[] = {
 	FLAG_REQUEST(0x40086602),
 	FLAG_REQUEST(0x40046602),
 	FLAG_REQUEST(0x401c5820),
-	{ "setxattrat", on_newer, H_NO_DECODE },
-	{ "removexattrat", on_newer, H_NO_DECODE },
-	{ "file_setattr", on_newer, H_NO_DECODE },
+	{ "setxattrat", on_metadata, H_BLOCKS },
+	{ "removexattrat", on_metadata, H_BLOCKS },
+	{ "file_setattr", on_metadata, H_BLOCKS },
 };
 
 const struct feature feature_metadata = {

@@ -88,6 +88,7 @@ struct refusal {
 };
 
 struct call;
+struct file_attr_v0;            /* base/sys.h */
 
 /* A path of the caller's, and how its call wants it walked. */
 struct where {
@@ -221,6 +222,7 @@ struct kernel_ops {
 	int (*chmod)(const struct call *call, int pinned, mode_t mode);
 	int (*chown)(const struct call *call, int pinned, uid_t uid, gid_t gid);
 	int (*utimens)(const struct call *call, int pinned, const struct timespec times[2]); /* NULL: now */
+	/* By the call that the caller made: ENOSYS for setxattrat and removexattrat where the kernel has them not. */
 	int (*setxattr)(const struct call *call, int pinned, const char *name, const void *value, size_t len, int flags);
 	int (*removexattr)(const struct call *call, int pinned, const char *name);
 	/* FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR on a pinned object. */
@@ -236,6 +238,8 @@ struct kernel_ops {
 	int (*read_proc)(const struct call *call, const char *tail, struct str *out);
 	/* The inode numbers of the sockets that the sandbox has open, sorted, without repetition; to be freed. */
 	int (*tree_sockets)(const struct call *call, uint64_t **inodes, size_t *count);
+	/* file_setattr; -ENOSYS before 6.17. */
+	int (*file_setattr)(const struct call *call, int pinned, const struct file_attr_v0 *attr);
 };
 
 /* A decoded argument. A pointer role that was NULL in the caller has is_null set. */

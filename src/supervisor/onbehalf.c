@@ -445,9 +445,11 @@ static int ob_utimens(const struct call *call, int pinned, const struct timespec
 
 static int ob_setxattr(const struct call *call, int pinned, const char *name, const void *value, size_t len, int flags)
 {
+	const struct xattr_args_v0 args = { (uintptr_t)value, (uint32_t)len, (uint32_t)flags };
 	char link[32];
 
-	(void)call;
+	if (call->nr == NR_setxattrat)
+		return (int)SYS(NR_setxattrat, AT_FDCWD, link_of(pinned, link), 0, name, &args, sizeof args);
 	if (is_symlink(pinned))
 		return -EPERM;                          /* the kernel's answer for user.*; others need rights */
 	return (int)SYS(SYS_setxattr, link_of(pinned, link), name, value, len, flags);
@@ -457,7 +459,8 @@ static int ob_removexattr(const struct call *call, int pinned, const char *name)
 {
 	char link[32];
 
-	(void)call;
+	if (call->nr == NR_removexattrat)
+		return (int)SYS(NR_removexattrat, AT_FDCWD, link_of(pinned, link), 0, name);
 	if (is_symlink(pinned))
 		return -EPERM;
 	return (int)SYS(SYS_removexattr, link_of(pinned, link), name);
@@ -473,6 +476,15 @@ static int ob_fsflags(const struct call *call, int pinned, unsigned long request
 		return sys_ioctl(pinned, request, arg);
 	AUTO(fd) int fd = sys_openat(AT_FDCWD, link_of(pinned, link), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0);
 	return fd < 0 ? fd : sys_ioctl(fd, request, arg);
+}
+
+/* Through the link, since AT_EMPTY_PATH takes no O_PATH descriptor here. */
+static int ob_file_setattr(const struct call *call, int pinned, const struct file_attr_v0 *attr)
+{
+	char link[32];
+
+	(void)call;
+	return (int)SYS(NR_file_setattr, AT_FDCWD, link_of(pinned, link), attr, sizeof *attr, 0);
 }
 
 const struct kernel_ops onbehalf_ops = {
@@ -508,4 +520,5 @@ const struct kernel_ops onbehalf_ops = {
 	.in_tree = files_in_tree,
 	.read_proc = files_read_proc,
 	.tree_sockets = files_tree_sockets,
+	.file_setattr = ob_file_setattr,
 };

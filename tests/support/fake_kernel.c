@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/sys.h"
 
 static struct fake *fake_of(const struct call *call)
 {
@@ -90,10 +91,15 @@ static int fake_copy_out(const struct call *call, uint64_t to, const void *from,
 
 static int fake_copy_in(const struct call *call, void *to, uint64_t from, size_t len)
 {
+	struct fake *f = fake_of(call);
+
+	f->reads++;
 	if (from == 0)
 		return -EFAULT;
-	assert_true(len <= sizeof fake_of(call)->memory);
-	memcpy(to, fake_of(call)->memory, len);
+	uint64_t at = f->memory_at ? from - f->memory_at : 0;
+	if (at > sizeof f->memory || len > sizeof f->memory - at)
+		return -EFAULT;
+	memcpy(to, f->memory + at, len);
 	return 0;
 }
 
@@ -183,7 +189,8 @@ static int fake_utimens(const struct call *call, int pinned, const struct timesp
 
 static int fake_setxattr(const struct call *call, int pinned, const char *name, const void *value, size_t len, int flags)
 {
-	(void)value;
+	if (len && len <= sizeof fake_of(call)->out && value)
+		memcpy(fake_of(call)->out, value, len);
 	snprintf(fake_of(call)->text, sizeof fake_of(call)->text, "%s", name);
 	return did(call, "setxattr", pinned, len, (uint64_t)flags);
 }
@@ -200,6 +207,11 @@ static int fake_fsflags(const struct call *call, int pinned, unsigned long reque
 
 	memcpy(&flags, arg, sizeof flags);
 	return did(call, "fsflags", pinned, request, flags);
+}
+
+static int fake_file_setattr(const struct call *call, int pinned, const struct file_attr_v0 *attr)
+{
+	return did(call, "file_setattr", pinned, attr->xflags, attr->cowextsize);
 }
 
 static int fake_socket_port(const struct call *call, int sock)
@@ -242,6 +254,7 @@ const struct kernel_ops fake_ops = {
 	.setxattr = fake_setxattr,
 	.removexattr = fake_removexattr,
 	.fsflags = fake_fsflags,
+	.file_setattr = fake_file_setattr,
 };
 
 struct call fake_call(struct fake *f, const char *syscall, const uint64_t raw[6])

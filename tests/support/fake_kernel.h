@@ -32,7 +32,8 @@ struct fake {
 	int (*progress)(struct fake *f, pid_t tid, bool *asleep, uint64_t *cpu_ns);
 	void (*before_count)(struct fake *f);
 	void *world;            /* of the test's own */
-	unsigned char memory[64];       /* of the caller, for copy_in; any address */
+	unsigned char memory[4160];     /* of the caller, for copy_in; nothing behind it */
+	uint64_t memory_at;             /* its address; 0: any address is its start */
 	int stranger_rc;        /* what stranger() and pidfd_pid() say, and the name */
 	pid_t pidfd_rc;
 	const char *comm;
@@ -42,6 +43,7 @@ struct fake {
 	unsigned acts;          /* chmod, chown, utimens, setxattr, removexattr, fsflags, listen */
 	unsigned counts;
 	unsigned unlistens;
+	unsigned reads;         /* copy_in */
 	const char *acted;      /* the last op */
 	const char *acted_path; /* the path of the object that it acted on, "" without one */
 	int pin_flags;
@@ -50,7 +52,7 @@ struct fake {
 	struct timespec times[2];
 	bool times_null;
 	char text[256];         /* xattr name */
-	unsigned char out[512]; /* copy_out */
+	unsigned char out[512]; /* copy_out; xattr value */
 	size_t out_len;
 	unsigned refusals;
 	char operation[64];

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/sys.h"
 #include "fake_kernel.h"
 #include "fault.h"
 #include "features/registry.h"
@@ -240,17 +241,177 @@ static void the_kernels_own_answer_reaches_the_caller(void **unused)
 	assert_int_equal(ask_path(&f, "fchmodat", 1, "in").value, EROFS);
 }
 
-static void the_newest_calls_do_not_exist(void **unused)
+/* --- structures that tell their size, in hostile memory --- */
+
+enum { AT = 0x10000, PAGE = 4096 };
+
+static struct fake fake_at(uint64_t xattr_value, uint32_t len, uint32_t flags)
 {
-	static const char *const names[] = { "setxattrat", "removexattrat", "file_setattr" };
 	struct fake f = fake();
+	const struct xattr_args_v0 args = { xattr_value, len, flags };
+
+	f.memory_at = AT;
+	memcpy(f.memory, &args, sizeof args);
+	return f;
+}
+
+static struct call setxattrat(struct fake *f, const char *path, uint64_t at, uint64_t size)
+{
+	struct call call = FAKE_CALL(f, "setxattrat", (uint32_t)AT_FDCWD, 0, 0, 0, at, size);
+
+	fake_path(&call, 1, path);
+	fake_path(&call, 3, "user.a");
+	return call;
+}
+
+static struct call file_setattr(struct fake *f, const char *path, uint64_t at, uint64_t size)
+{
+	struct call call = FAKE_CALL(f, "file_setattr", (uint32_t)AT_FDCWD, 0, at, size, 0);
+
+	fake_path(&call, 1, path);
+	return call;
+}
+
+static void setxattrat_is_copied_once_and_set_inside_only(void **unused)
+{
+	struct fake f = fake_at(AT + 100, 5, 2);
+	struct call call = setxattrat(&f, "in", AT, 16);
 
 	(void)unused;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		struct call call = FAKE_CALL(&f, names[i], 0);
+	memcpy(f.memory + 100, "hello", 5);
+	assert_int_equal(ask(&call).kind, V_RETURN);
+	assert_string_equal(f.acted, "setxattr");
+	assert_string_equal(f.text, "user.a");
+	assert_int_equal(f.value[0], 5);
+	assert_int_equal(f.value[1], 2);
+	assert_memory_equal(f.out, "hello", 5);
+	assert_int_equal(f.reads, 2);           /* the structure, the value */
 
-		assert_int_equal(ask(&call).value, ENOSYS);
+	call = setxattrat(&f, "out", AT, 16);
+	assert_int_equal(ask(&call).value, EACCES);
+	assert_int_equal(f.acts, 1);
+	assert_int_equal(f.refusals, 1);
+}
+
+static void setxattrat_takes_no_hostile_structure(void **unused)
+{
+	static const struct {
+		uint64_t at, size, value;
+		uint32_t len, flags;
+		int error;
+	} cases[] = {
+		{ AT, 16, AT + 100, 5, 0, 0 },          { AT, PAGE, AT + 100, 5, 0, 0 },
+		{ AT, 15, AT + 100, 5, 0, EINVAL },     { AT, 0, AT + 100, 5, 0, EINVAL },
+		{ AT, PAGE + 1, AT + 100, 5, 0, E2BIG }, { AT, UINT64_MAX, AT + 100, 5, 0, E2BIG },
+		{ 0, 16, AT + 100, 5, 0, EFAULT },      { AT + 4150, 16, AT + 100, 5, 0, EFAULT },
+		{ AT, 16, AT + 100, 5, 4, EINVAL },     { AT, 16, AT + 100, 65537, 0, E2BIG },
+		{ AT, 16, AT + 100, UINT32_MAX, 0, E2BIG }, { AT, 16, 0, 5, 0, EFAULT },
+		{ AT, 16, AT + 4150, 65536, 0, EFAULT }, { AT, 16, 0, 0, 0, 0 },
+		{ AT, 16, UINT64_MAX, 5, 0, EFAULT },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct fake f = fake_at(cases[i].value, cases[i].len, cases[i].flags);
+		struct call call = setxattrat(&f, "in", cases[i].at, cases[i].size);
+		struct verdict v = ask(&call);
+
+		assert_int_equal(v.kind == V_ERRNO ? v.value : 0, cases[i].error);
+		assert_int_equal(f.acts, cases[i].error == 0);
 	}
+}
+
+static void what_a_structure_says_beyond_what_is_known_is_too_much(void **unused)
+{
+	static const size_t at[] = { 16, 17, 24, 4095 };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+		struct fake f = fake_at(0, 0, 0);
+		struct call call = setxattrat(&f, "in", AT, PAGE);
+
+		f.memory[at[i]] = 1;
+		assert_int_equal(ask(&call).value, E2BIG);
+		call = setxattrat(&f, "in", AT, at[i]);
+		assert_int_equal(ask(&call).kind, V_RETURN);
+	}
+}
+
+static void removexattrat_checks_name_flags_and_place(void **unused)
+{
+	struct fake f = fake();
+	struct call call = FAKE_CALL(&f, "removexattrat", (uint32_t)AT_FDCWD, 0, AT_SYMLINK_NOFOLLOW, 0);
+
+	(void)unused;
+	fake_path(&call, 1, "in");
+	assert_int_equal(ask(&call).value, EFAULT);
+	fake_path(&call, 3, "user.a");
+	assert_int_equal(ask(&call).kind, V_RETURN);
+	assert_string_equal(f.acted, "removexattr");
+	assert_int_equal(f.pin_flags, AT_SYMLINK_NOFOLLOW);
+	fake_path(&call, 1, "out");
+	assert_int_equal(ask(&call).value, EACCES);
+	call.raw[2] = 0x400;
+	assert_int_equal(ask(&call).value, EINVAL);
+}
+
+static void file_setattr_is_copied_once_and_set_inside_only(void **unused)
+{
+	static const struct file_attr_v0 attr = { .xflags = 0x80, .cowextsize = 7 };
+	struct fake f = fake();
+	struct call call = file_setattr(&f, "in", AT, sizeof attr);
+
+	(void)unused;
+	f.memory_at = AT;
+	memcpy(f.memory, &attr, sizeof attr);
+	assert_int_equal(ask(&call).kind, V_RETURN);
+	assert_string_equal(f.acted, "file_setattr");
+	assert_int_equal(f.value[0], 0x80);
+	assert_int_equal(f.value[1], 7);
+	assert_int_equal(f.reads, 1);
+	call = file_setattr(&f, "out", AT, sizeof attr);
+	assert_int_equal(ask(&call).value, EACCES);
+	call = file_setattr(&f, "in", AT, 23);
+	assert_int_equal(ask(&call).value, EINVAL);
+	call = file_setattr(&f, "in", AT, PAGE + 1);
+	assert_int_equal(ask(&call).value, E2BIG);
+	call = file_setattr(&f, "in", 0, 24);
+	assert_int_equal(ask(&call).value, EFAULT);
+	f.memory[24] = 1;
+	call = file_setattr(&f, "in", AT, 32);
+	assert_int_equal(ask(&call).value, E2BIG);
+	assert_int_equal(f.acts, 1);
+}
+
+static void an_empty_or_null_path_of_the_newest_calls_is_the_descriptor(void **unused)
+{
+	(void)unused;
+	for (int null = 0; null < 2; null++) {
+		struct fake f = fake();
+		struct call call = FAKE_CALL(&f, "removexattrat", 3, 0, AT_EMPTY_PATH, 0);
+
+		fake_path(&call, 1, null ? NULL : "");
+		fake_path(&call, 3, "user.a");
+		assert_int_equal(ask(&call).kind, V_RETURN);
+		assert_int_equal(f.acts, 1);
+		call.raw[0] = 4;
+		call.arg[0].fd = 4;
+		assert_int_equal(ask(&call).value, EACCES);
+		call.raw[2] = 0;
+		assert_int_equal(ask(&call).value, null ? EFAULT : ENOENT);
+	}
+}
+
+static void a_kernel_without_the_newest_calls_is_heard(void **unused)
+{
+	struct fake f = fake_at(0, 0, 0);
+	struct call call = setxattrat(&f, "in", AT, 16);
+
+	(void)unused;
+	f.fail = -ENOSYS;
+	assert_int_equal(ask(&call).value, ENOSYS);
+	call = setxattrat(&f, "out", AT, 16);
+	assert_int_equal(ask(&call).value, EACCES);
 }
 
 int main(void)
@@ -265,7 +426,13 @@ int main(void)
 		cmocka_unit_test(xattr_arguments_have_the_kernels_limits),
 		cmocka_unit_test(file_flags_are_copied_once_and_set_inside_only),
 		cmocka_unit_test(the_kernels_own_answer_reaches_the_caller),
-		cmocka_unit_test(the_newest_calls_do_not_exist),
+		cmocka_unit_test(setxattrat_is_copied_once_and_set_inside_only),
+		cmocka_unit_test(setxattrat_takes_no_hostile_structure),
+		cmocka_unit_test(what_a_structure_says_beyond_what_is_known_is_too_much),
+		cmocka_unit_test(removexattrat_checks_name_flags_and_place),
+		cmocka_unit_test(file_setattr_is_copied_once_and_set_inside_only),
+		cmocka_unit_test(an_empty_or_null_path_of_the_newest_calls_is_the_descriptor),
+		cmocka_unit_test(a_kernel_without_the_newest_calls_is_heard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
