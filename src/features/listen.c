@@ -24,28 +24,42 @@ static int listen_start(const struct feature_env *env, void **state, struct erro
 	return 0;
 }
 
-/* Port 0 in the set means any free port, which is what an unbound socket gets. */
+/* An unbound socket, port 0, gets a free port: who may have that is not asked here (see listen_wanted). */
 static bool may_listen_on(const struct listen_rules *rules, int port)
 {
-	const uint64_t *bits = rules->allowed->bits;
-
-	return rules->allowed->any || (bits[0] & 1) || (bits[port / 64] >> (port % 64) & 1);
+	return port > 0 && (rules->allowed->bits[port / 64] >> (port % 64) & 1);
 }
 
-static struct verdict refuse(const struct call *call, const char *rule, int port)
+/* Allowing port 0 is the least that helps: Landlock goes on judging the ports that a program names. */
+static struct verdict refuse(const struct call *call, const char *target, const char *rule)
+{
+	call->kernel->refuse(call, &(struct refusal){
+		.operation = "listen",
+		.target = target,
+		.rule = rule,
+		.flag = "--net-allow-bind 0",
+		.errnum = EACCES,
+	});
+	return v_errno(EACCES);
+}
+
+static struct verdict refuse_port(const struct call *call, int port)
 {
 	char target[32] = "a free port";
 
 	if (port > 0)
 		snprintf(target, sizeof target, "port %d", port);
-	call->kernel->refuse(call, &(struct refusal){
-		.operation = "listen",
-		.target = target,
-		.rule = rule,
-		.flag = "--net-allow-bind '*'",
-		.errnum = EACCES,
-	});
-	return v_errno(EACCES);
+	return refuse(call, target, "no --net-allow-bind rule names the port that it would take");
+}
+
+/*
+ * Without pidfd_getfd nobody but the child has the socket: what it is cannot be seen, and a call that continued could find
+ * another one under the number. So unix sockets are refused with the others, and the report must say whose doing it is.
+ */
+static struct verdict refuse_unseen(const struct call *call)
+{
+	return refuse(call, "a socket", "this system refuses pidfd_getfd to sandlock, as containers do, so it cannot see which "
+		      "socket would listen: allow that call there, or listening on free ports here");
 }
 
 /*
@@ -57,7 +71,6 @@ static struct verdict refuse(const struct call *call, const char *rule, int port
 static struct verdict on_listen(const struct call *call, void *state)
 {
 	const struct listen_rules *rules = state;
-	const char *rule = "no --net-allow-bind rule names the port that it would take";
 	int backlog = (int)call->raw[1];
 
 	AUTO(fd) int sock = call->kernel->pin_fd(call, (int)call->raw[0]);
@@ -68,11 +81,11 @@ static struct verdict on_listen(const struct call *call, void *state)
 	if (port == -EAFNOSUPPORT)
 		return v_result(call->kernel->listen(call, sock, backlog));
 	if (port == -EBADF)
-		return refuse(call, "the socket cannot be judged: pidfd_getfd is refused to sandlock here", 0);
+		return refuse_unseen(call);
 	if (port < 0)
 		return v_errno(port);
 	if (!may_listen_on(rules, port))
-		return refuse(call, rule, port);
+		return refuse_port(call, port);
 
 	int rc = call->kernel->listen(call, sock, backlog);
 	if (rc < 0)
@@ -81,12 +94,13 @@ static struct verdict on_listen(const struct call *call, void *state)
 	if (port >= 0 && may_listen_on(rules, port))
 		return v_result(0);
 	call->kernel->unlisten(call, sock);
-	return refuse(call, rule, port);
+	return refuse_port(call, port);
 }
 
+/* Where port 0 may be bound, an unbound socket may have what it takes anyway, and Landlock judges the rest. */
 static bool listen_wanted(const struct policy *p)
 {
-	return !p->no_supervisor && !p->bind_ports.any;
+	return !p->no_supervisor && !p->bind_ports.any && !(p->bind_ports.bits[0] & 1);
 }
 
 static const struct handler listen_handlers[] = {

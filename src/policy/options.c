@@ -241,9 +241,9 @@ const struct option_row option_rows[] = {
 	  .default_text = "off" },
 	{ .flag = "explain", .key = "explain",
 	  .type = OPT_FLAG, FIELD(explain), .flags = OPTION_NEEDS_SUPERVISOR, .group = SANDBOX,
-	  .help = "watch path calls too, so that the report names every file that was refused",
-	  .more = "Landlock refuses in silence. With this each call that takes a path is looked at by the supervisor, which "
-		  "makes these calls many times slower.", .default_text = "off" },
+	  .help = "watch path calls and signals too, so that the report names every one that was refused",
+	  .more = "Landlock refuses in silence. With this each call that takes a path or sends a signal is looked at by the "
+		  "supervisor, which makes these calls many times slower.", .default_text = "off" },
 	{ .flag = "allow-degraded", .key = "allow_degraded",
 	  .type = OPT_LIST, FIELD(allow_degraded), .group = SANDBOX, .metavar = "PROTECTION",
 	  .help = "start even if the kernel lacks this protection",

@@ -354,6 +354,13 @@ static pid_t ob_pidfd_pid(const struct call *call, int fd)
 
 /* --- sockets --- */
 
+static bool is_socket(int pinned)
+{
+	struct stat st;
+
+	return SYS(SYS_fstat, pinned, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 static int ob_socket_port(const struct call *call, int sock)
 {
 	struct sockaddr_storage name = { 0 };
@@ -364,7 +371,7 @@ static int ob_socket_port(const struct call *call, int sock)
 
 	(void)call;
 	if (flags < 0 || flags & O_PATH)
-		return -EBADF;
+		return flags >= 0 && !is_socket(sock) ? -ENOTSOCK : -EBADF;
 	long rc = SYS(SYS_getsockopt, sock, SOL_SOCKET, SO_DOMAIN, &value, &size);
 	if (rc < 0)
 		return (int)rc;

@@ -95,6 +95,45 @@ def test_the_report_names_the_refusal(small, outside, tmp_path):
     assert str(outside / "secret.txt") in report.read_text()
 
 
+LISTENS = """
+import socket, sys
+for family, where in (socket.AF_INET, None), (socket.AF_UNIX, sys.argv[1]), (socket.AF_INET, ("127.0.0.1", 0)):
+    with socket.socket(family) as s:
+        try:
+            if where:
+                s.bind(where)
+            s.listen()
+            print("listens")
+        except OSError as error:
+            print(error.errno)
+"""
+
+
+@pytest.mark.parametrize("error", ["EPERM", "ENOSYS"])
+def test_where_no_socket_can_be_seen_none_listens_and_the_user_reads_why(error, work, tmp_path):
+    small = SmallKernel("pidfd_getfd", error)
+    done = box.check(small.run("-w", work, "--report", "--", box.PYTHON, "-c", LISTENS, work / "s"))
+    assert done.stdout.split() == ["13", "13", "13"]
+    assert "pidfd_getfd" in done.stderr and "--net-allow-bind 0" in done.stderr
+    failing = LISTENS + "sys.exit(1)"
+    done = small.run("-w", work, "--", box.PYTHON, "-c", failing, work / "s2")
+    assert done.returncode == 1 and "pidfd_getfd" in done.stderr, "said without --report too"
+
+
+@pytest.mark.parametrize("error", ["EPERM", "ENOSYS"])
+@pytest.mark.parametrize("ports", ["0", "*"])
+def test_what_the_report_advises_lets_sockets_listen_there(error, ports, work):
+    small = SmallKernel("pidfd_getfd", error)
+    done = box.check(small.run("-w", work, "--net-allow-bind", ports, "--", box.PYTHON, "-c", LISTENS, work / "s"))
+    assert done.stdout.split() == ["listens"] * 3
+
+
+def test_a_port_that_was_not_granted_stays_closed_where_free_ports_are():
+    code = ("import socket\ns = socket.socket()\ntry: s.bind((\"127.0.0.1\", 8099))\n"
+            "except OSError as error: print(error.errno)")
+    assert box.check(box.run("--net-allow-bind", "0", "--", box.PYTHON, "-c", code)).stdout == "13\n"
+
+
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM", "EINVAL"])
 def test_without_landlock_nothing_starts_and_a_sentence_says_why(error, work):
     done = SmallKernel("landlock_create_ruleset", error).run("-w", work, "--", "/bin/sh", "-c", f"echo ran >{work}/out")

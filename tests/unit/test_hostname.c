@@ -107,7 +107,7 @@ static void an_unbound_socket_may_not_listen(void **unused)
 	assert_int_equal(do_listen(&f, &p).value, EACCES);
 	assert_int_equal(f.acts, 0);
 	assert_int_equal(f.refusals, 1);
-	assert_string_equal(f.flag, "--net-allow-bind '*'");
+	assert_string_equal(f.flag, "--net-allow-bind 0");
 }
 
 static void a_socket_on_an_allowed_port_listens_with_its_backlog(void **unused)
@@ -163,6 +163,8 @@ static void where_the_socket_cannot_be_had_the_report_says_so(void **unused)
 	(void)unused;
 	assert_int_equal(do_listen(&f, &p).value, EACCES);
 	assert_non_null(strstr(f.rule, "pidfd_getfd"));
+	assert_string_equal(f.flag, "--net-allow-bind 0");
+	assert_int_equal(f.acts, 0);
 }
 
 static void a_policy_that_allows_every_bind_traps_no_listen(void **unused)
@@ -173,6 +175,10 @@ static void a_policy_that_allows_every_bind_traps_no_listen(void **unused)
 	assert_false(feature_listen.wanted(&p));
 	p.bind_ports.any = false;
 	assert_true(feature_listen.wanted(&p));
+	p.bind_ports.bits[0] = 2;
+	assert_true(feature_listen.wanted(&p));
+	p.bind_ports.bits[0] = 1;               /* port 0: any free one */
+	assert_false(feature_listen.wanted(&p));
 }
 
 int main(void)
