@@ -2,6 +2,7 @@
 
 The command is $SANDLOCK, the build directory $SANDLOCK_BUILD; without them, those of the usual build are taken.
 """
+import functools
 import json
 import os
 import shutil
@@ -27,6 +28,12 @@ def _find_command():
 
 SANDLOCK = os.path.abspath(_find_command())
 PROBE_RUNNER = os.path.join(BUILD, "tests/probes/probe-runner")
+
+
+@functools.cache
+def user_namespaces():
+    """Can this user make one? Not in a chroot, nor where the distribution's AppArmor profile refuses it."""
+    return subprocess.run(["unshare", "-Ur", "true"], capture_output=True).returncode == 0
 
 
 def run(*words, timeout=60, text=True, **kw):
