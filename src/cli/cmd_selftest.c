@@ -252,6 +252,39 @@ static size_t add_options(const struct field *f, const char *options, struct str
 	return at;
 }
 
+/* The name of the i-th protection when this kernel lacks it; NULL, also after the last. */
+static const char *lacking(size_t i)
+{
+	const char *name = sandlock_protection_name(i);
+
+	return name && sandlock_protection_abi(i) > sandlock_probe("landlock") ? name : NULL;
+}
+
+/* An old kernel would start nothing; what it can do is tested. */
+static size_t add_degraded(const char **argv, size_t at)
+{
+	for (size_t i = 0; sandlock_protection_name(i) && at < WORDS_MAX - 16; i++)
+		if (lacking(i)) {
+			argv[at++] = "--allow-degraded";
+			argv[at++] = lacking(i);
+		}
+	return at;
+}
+
+static int say_degraded(void)
+{
+	AUTO(str) struct str line = STR(1000);
+
+	for (size_t i = 0; sandlock_protection_name(i); i++)
+		if (lacking(i))
+			str_addf(&line, "%s%s", line.len ? ", " : "This kernel lacks these protections, and the attempts are made "
+				 "without them: ", lacking(i));
+	if (!line.len)
+		return EXIT_DONE;
+	str_addc(&line, '\n');
+	return out_result(&line);
+}
+
 static void attempt_probe(const struct field *f, const struct probe_case *probe, bool inside, char verdict[VERDICT_MAX])
 {
 	AUTO(str) struct str words = STR(1 << 16);
@@ -266,6 +299,7 @@ static void attempt_probe(const struct field *f, const struct probe_case *probe,
 		argv[n++] = "run";
 		argv[n++] = "-w";
 		argv[n++] = f->scratch;
+		n = add_degraded(argv, n);
 		n = add_options(f, probe->policy, &words, argv, n);
 		argv[n++] = "--";
 		argv[n++] = f->self;
@@ -375,7 +409,9 @@ static int run(const struct command *self, const char *const *argv)
 		out_say("cannot prepare the attempts: %s", error_text(rc));
 		code = EXIT_OWN_FAILURE;
 	} else {
-		code = test_all(&field, argv[rest]);
+		code = say_degraded();
+		if (code == EXIT_DONE)
+			code = test_all(&field, argv[rest]);
 	}
 	field_close(&field);
 	return code;
