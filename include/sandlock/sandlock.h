@@ -289,7 +289,7 @@ SANDLOCK_API int sandlock_exit_status(const sandlock_sandbox *box);
 enum sandlock_usage_item {
 	SANDLOCK_USAGE_WALL_NS = 0,
 	SANDLOCK_USAGE_CPU_NS = 1,              /* user and system, the whole tree */
-	SANDLOCK_USAGE_PEAK_MEMORY = 2,         /* bytes: of the tree while sampled, else of the largest process */
+	SANDLOCK_USAGE_PEAK_MEMORY = 2,         /* bytes: of the tree under a memory limit, else of the largest process */
 	SANDLOCK_USAGE_REFUSALS = 3,            /* how many, before de-duplication */
 	SANDLOCK_USAGE_NOTIFICATIONS = 4        /* trapped calls that were answered */
 };

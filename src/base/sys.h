@@ -141,6 +141,7 @@ struct sc_addfd {
 /* --- clone, close_range, openat2, pidfd --- */
 struct clone3_args {
 	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	uint64_t set_tid, set_tid_size, cgroup;         /* from 5.7; zeros mean nothing to an older kernel */
 };
 #define CL_VM 0x00000100ULL
 #define CL_FS 0x00000200ULL
@@ -161,6 +162,7 @@ struct clone3_args {
 #define CL_IO 0x80000000ULL
 #define CL_NEWTIME 0x00000080ULL
 #define CL_CLEAR_SIGHAND 0x100000000ULL
+#define CL_INTO_CGROUP 0x200000000ULL
 
 struct open_how_v0 {
 	uint64_t flags, mode, resolve;

@@ -34,7 +34,7 @@ static const struct advice {
 	  "profile of the distribution decide" },
 	{ "overlayfs", false, false, "not needed by the default policy" },
 	{ "fuse", false, false, "not needed by the default policy; modprobe fuse" },
-	{ "cgroup", false, false, "memory is sampled instead; systemd-run --user --scope -p Delegate=yes gives a cgroup" },
+	{ "cgroup", false, false, "memory is sampled instead; systemd-run --user --scope sandlock ... gives a cgroup" },
 	{ "landlock.errata", false, true, NULL },
 	{ "container", false, true, NULL },
 	{ "yama", false, true, NULL },

@@ -49,13 +49,16 @@ static long clone_task(struct island_home *home, const struct island_start *star
 {
 	const ksigset all = ~0ULL;
 	ksigset before;
-	char *stack = (char *)home->memory + GUARD;
+	struct task task = {
+		.flags = CL_VM | CL_NEWUSER | CL_NEWNET, .stack = (char *)home->memory + GUARD, .stack_size = STACK,
+	};
 	void *arg = (void *)(uintptr_t)start;
 
 	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
-	long pid = task_clone(CL_VM | CL_NEWUSER | CL_NEWNET, 0, stack, STACK, NULL, island_main, arg);
+	long pid = task_clone(&task, island_main, arg);
 	if (pid < 0) {                  /* no user namespaces here; who may, needs none */
-		long again = task_clone(CL_VM | CL_NEWNET, 0, stack, STACK, NULL, island_main, arg);
+		task.flags = CL_VM | CL_NEWNET;
+		long again = task_clone(&task, island_main, arg);
 		pid = again > 0 ? again : pid;
 	}
 	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);

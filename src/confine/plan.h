@@ -77,12 +77,21 @@ struct child_plan {
 	bool supervised;                /* the filter gives a listener */
 };
 
+/* A cgroup of the sandbox's own: made by the host, entered by the child at its birth, removed by the reaper. */
+struct plan_cgroup {
+	char name[48];                  /* "": there is none */
+	int home;                       /* the folder that it is in; both descriptors at or above fd_floor */
+	int dir;
+	bool memory;                    /* it holds the memory limit, so nothing has to be sampled */
+};
+
 /* What the reaper enforces by itself; UINT64_MAX where there is no limit. */
 struct reaper_orders {
 	uint64_t timeout_ns;
 	uint64_t max_memory;            /* bytes of the whole tree */
 	uint64_t max_cpu_percent;       /* of one core */
 	uint64_t max_cpu_ns;            /* of the whole tree */
+	struct plan_cgroup cgroup;
 };
 
 enum end_cause {
@@ -113,7 +122,7 @@ struct shared {
 	uint64_t cpu_ns;                /* user and system of everything reaped */
 	uint64_t peak_memory;           /* bytes */
 	uint64_t memory_kills;          /* tasks killed by the memory limit */
-	int memory_victim;              /* pid of the last one */
+	int memory_victim;              /* pid of the last one; 0 when it was the kernel's choice and not the top process */
 	char memory_victim_name[16];
 };
 
@@ -153,11 +162,18 @@ enum news_kind {
 void reaper_main(void *start) __attribute__((noreturn));
 void child_main(void *start) __attribute__((noreturn));
 
-/* Clones a task that shares our memory and runs fn(arg) on the given stack. `flags` are CLONE_*; descriptor table, file
- * system state and handlers are copied unless flags say otherwise; handlers are reset where the kernel can. Returns the
- * pid or -errno. `child_tid` is for CLONE_CHILD_CLEARTID. */
-long task_clone(uint64_t flags, int exit_signal, void *stack, size_t stack_size, int *child_tid,
-		void (*fn)(void *) , void *arg);
+/* A task to clone, which shares our memory. */
+struct task {
+	uint64_t flags;                 /* CLONE_*; what they do not share is copied; handlers are reset where the kernel can */
+	int exit_signal;
+	void *stack;
+	size_t stack_size;
+	int *child_tid;                 /* for CLONE_CHILD_CLEARTID */
+	int cgroup;                     /* for CLONE_INTO_CGROUP, which no older way of cloning can replace */
+};
+
+/* Clones it and runs fn(arg) on its stack. The pid or -errno. */
+long task_clone(const struct task *task, void (*fn)(void *), void *arg);
 
 /* Closes every descriptor but these; sorts them, and passes over -1. */
 void task_close_all_but(int *keep, size_t count);

@@ -55,8 +55,14 @@ static long tell(int sock, int kind, int value, int fd)
 static void close_before_start(const struct reaper *r)
 {
 	const struct child_plan *plan = r->start->plan;
-	int keep[7 + PLAN_FDS_MAX] = { 0, 1, 2, r->start->control, r->host, r->signals, plan->ruleset };
+	const struct plan_cgroup *cgroup = &r->start->orders->cgroup;
+	int keep[9 + PLAN_FDS_MAX] = { 0, 1, 2, r->start->control, r->host, r->signals, plan->ruleset };
 	size_t count = 7;
+
+	if (cgroup_is_made(r)) {
+		keep[count++] = cgroup->home;
+		keep[count++] = cgroup->dir;
+	}
 
 	for (size_t i = 0; i < plan->fd_count && count < sizeof keep / sizeof keep[0]; i++)
 		keep[count++] = plan->fds[i].from;
@@ -65,9 +71,10 @@ static void close_before_start(const struct reaper *r)
 
 static void close_after_start(const struct reaper *r)
 {
-	int keep[] = { r->start->control, r->host, r->signals };
+	const struct plan_cgroup *cgroup = &r->start->orders->cgroup;
+	int keep[] = { r->start->control, r->host, r->signals, cgroup->home, cgroup->dir };
 
-	task_close_all_but(keep, sizeof keep / sizeof keep[0]);
+	task_close_all_but(keep, cgroup_is_made(r) ? 5 : 3);
 }
 
 static void prepare(struct reaper *r, const struct reaper_start *start)
@@ -100,6 +107,32 @@ static void prepare(struct reaper *r, const struct reaper_start *start)
 	sys_prctl(PR_SET_NAME, (unsigned long)(uintptr_t)"sandlock-reaper", 0, 0, 0);
 }
 
+/* In the cgroup from birth where there is one that takes it; else outside, and the memory is sampled. */
+static long clone_child(struct reaper *r)
+{
+	const struct reaper_start *start = r->start;
+	struct task task = {
+		.flags = CL_VM | CL_FILES | CL_CHILD_CLEARTID,
+		.exit_signal = SIGCHLD,
+		.stack = start->child_stack,
+		.stack_size = start->child_stack_size,
+		.child_tid = &r->shared->stage,
+	};
+	void *arg = (void *)(uintptr_t)start;
+
+	if (cgroup_is_made(r)) {
+		struct task inside = task;
+
+		inside.flags |= CL_INTO_CGROUP;
+		inside.cgroup = start->orders->cgroup.dir;
+		long pid = task_clone(&inside, child_main, arg);
+		r->in_cgroup = pid > 0;
+		if (pid > 0)
+			return pid;
+	}
+	return task_clone(&task, child_main, arg);
+}
+
 /* Makes the child and follows it until it has exec'd or died. */
 static void start_child(struct reaper *r)
 {
@@ -107,8 +140,7 @@ static void start_child(struct reaper *r)
 	struct shared *shared = r->shared;
 
 	shared->stage = STAGE_SETTING_UP;
-	long pid = task_clone(CL_VM | CL_FILES | CL_CHILD_CLEARTID, SIGCHLD, start->child_stack,
-			      start->child_stack_size, &shared->stage, child_main, (void *)(uintptr_t)start);
+	long pid = clone_child(r);
 	if (pid < 0) {
 		shared->fault_step = -1;
 		shared->fault_errno = (int)-pid;
@@ -218,6 +250,7 @@ void reaper_main(void *arg)
 		r.any_left = r.top != 0;
 		if (r.top)
 			tree_kill_all(&r);
+		cgroup_leave(&r);
 		tell(r.start->control, NEWS_FAULT, 0, -1);
 		leave();
 	}
@@ -225,6 +258,7 @@ void reaper_main(void *arg)
 	close_after_start(&r);
 	live(&r);
 	tree_kill_all(&r);
+	cgroup_leave(&r);
 	shared->ended_ns = reaper_now();
 	leave();
 }

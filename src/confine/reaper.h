@@ -1,4 +1,4 @@
-/* The reaper's own state; shared by its three files and nobody else. Raw system calls only. */
+/* The reaper's own state; shared by its four files and nobody else. Raw system calls only. */
 #ifndef CONFINE_REAPER_H
 #define CONFINE_REAPER_H
 
@@ -23,6 +23,7 @@ struct reaper {
 	bool throttled;         /* by the cpu limit */
 	bool told_stop;         /* the host knows that the top process is stopped */
 	bool any_left;          /* have children at all */
+	bool in_cgroup;         /* the child was born in the cgroup of orders */
 	/* cpu limits */
 	uint64_t cpu_last;      /* tree's cpu time at the last look */
 	uint64_t cpu_looked;    /* when that was */
@@ -46,6 +47,14 @@ void reap(struct reaper *r);                            /* everybody who has end
 void limits_start(struct reaper *r, uint64_t now);
 void limits_tick(struct reaper *r, uint64_t now);
 uint64_t limits_next(const struct reaper *r);           /* when the next tick is due */
+
+/* reaper_cgroup.c */
+bool cgroup_is_made(const struct reaper *r);
+bool cgroup_holds_memory(const struct reaper *r);
+bool cgroup_killed_for_memory(const struct reaper *r);
+uint64_t cgroup_peak(const struct reaper *r);
+void cgroup_kill(const struct reaper *r);               /* everybody in it at once */
+void cgroup_leave(const struct reaper *r);              /* when nobody is left: reads what it counted, removes it */
 
 /* reaper.c */
 void reaper_end(struct reaper *r, enum end_cause cause);  /* first cause stays */

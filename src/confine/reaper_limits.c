@@ -11,6 +11,7 @@
 #define PAGE_BYTES 4096ULL
 #define MEMORY_LAZY (10 * MS)           /* far below the limit */
 #define MEMORY_KEEN (4 * MS)            /* above half of it */
+#define MEMORY_PEAK (100 * MS)          /* the kernel holds the limit: only the figure is wanted */
 #define MEMFDS_LAZY (40 * MS)
 #define CPU_TICK (10 * MS)
 #define CPU_BURST (50 * MS)             /* of wall time: how far unused share is saved up, and owed share stops us */
@@ -123,6 +124,14 @@ static void look_at_memory(struct reaper *r, uint64_t now)
 	uint64_t limit = r->start->orders->max_memory;
 	struct victim largest = { 0 };
 
+	if (cgroup_holds_memory(r)) {
+		uint64_t peak = cgroup_peak(r);
+
+		if (peak > r->shared->peak_memory)
+			r->shared->peak_memory = peak;
+		r->next_memory = now + MEMORY_PEAK;
+		return;
+	}
 	if (proctree_walk(&r->tree, r->self) < 0)
 		return;
 	uint64_t files = memfd_bytes(r, now);

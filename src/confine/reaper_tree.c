@@ -113,6 +113,10 @@ static void note_end(struct reaper *r, pid_t pid, int status, const struct rusag
 	if (pid == r->top) {
 		r->top = 0;
 		shared->wait_status = status;
+		if ((status & 0x7f) == SIGKILL && cgroup_killed_for_memory(r)) {
+			shared->memory_victim = pid;
+			reaper_end(r, END_MEMORY);
+		}
 		reaper_end(r, END_BY_ITSELF);
 	}
 }
@@ -144,6 +148,7 @@ void tree_kill_all(struct reaper *r)
 {
 	struct timespec breath = { .tv_nsec = 200000 };
 
+	cgroup_kill(r);
 	reap(r);         /* no child, no descendant: whoever loses a parent is ours */
 	for (unsigned round = 0; r->any_left; round++) {
 		tree_signal(r, SIGKILL);

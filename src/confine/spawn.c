@@ -78,7 +78,10 @@ static int clone_reaper(struct spawn *s, struct reaper_start *start)
 	char *base = s->memory;
 
 	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
-	long pid = task_clone(CL_VM, 0, base + GUARD + CHILD_STACK + GUARD, REAPER_STACK, NULL, reaper_main, start);
+	const struct task task = {
+		.flags = CL_VM, .stack = base + GUARD + CHILD_STACK + GUARD, .stack_size = REAPER_STACK,
+	};
+	long pid = task_clone(&task, reaper_main, start);
 	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
 	if (pid < 0)
 		return (int)pid;

@@ -111,21 +111,22 @@ static void reset_then(void *start)
 	r->fn(r->arg);
 }
 
-long task_clone(uint64_t flags, int exit_signal, void *stack, size_t stack_size, int *child_tid,
-		void (*fn)(void *), void *arg)
+long task_clone(const struct task *task, void (*fn)(void *), void *arg)
 {
 	/* The record for the fallback lives at the bottom of the new task's own stack. */
-	struct reset_and_run *record = stack;
+	struct reset_and_run *record = task->stack;
+	bool into_cgroup = task->flags & CL_INTO_CGROUP;
 	struct clone3_args args = {
-		.flags = flags | CL_CLEAR_SIGHAND,
-		.exit_signal = (uint64_t)exit_signal,
-		.stack = (uint64_t)(uintptr_t)stack,
-		.stack_size = stack_size,
-		.child_tid = (uint64_t)(uintptr_t)child_tid,
+		.flags = task->flags | CL_CLEAR_SIGHAND,
+		.exit_signal = (uint64_t)task->exit_signal,
+		.stack = (uint64_t)(uintptr_t)task->stack,
+		.stack_size = task->stack_size,
+		.child_tid = (uint64_t)(uintptr_t)task->child_tid,
+		.cgroup = into_cgroup ? (uint64_t)task->cgroup : 0,
 	};
 
 	long rc = clone3_on(&args, fn, arg);
-	if (rc != -ENOSYS && rc != -EPERM && rc != -EINVAL)
+	if (into_cgroup || (rc != -ENOSYS && rc != -EPERM && rc != -EINVAL))
 		return rc;
 	record->fn = fn;
 	record->arg = arg;

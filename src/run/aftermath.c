@@ -2,6 +2,7 @@
 #include "run/aftermath.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -21,6 +22,8 @@ static void report_memory(const struct aftermath *a)
 	char name[sizeof a->result->memory_victim_name + 1] = "";
 
 	memcpy(name, a->result->memory_victim_name, sizeof a->result->memory_victim_name);
+	if (!name[0])           /* the kernel's choice */
+		snprintf(name, sizeof name, "%s", a->result->memory_victim && a->program ? path_base(a->program) : "?");
 	str_add(&rule, "--max-memory ");
 	value_print_size(limit, &rule);
 	str_add(&flag, "-m ");

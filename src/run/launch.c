@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "run/cgroup.h"
 
 /* --- environment --- */
 
@@ -168,6 +169,7 @@ static void set_limits(struct launch_plan *lp, const struct policy *p)
 		.max_memory = p->max_memory,
 		.max_cpu_percent = p->max_cpu,
 		.max_cpu_ns = p->max_cpu_time,
+		.cgroup = { .home = -1, .dir = -1 },
 	};
 }
 
@@ -241,6 +243,16 @@ static void fill_plan(struct launch_plan *lp, const struct prepared *prepared, c
 	plan->drop_caps = !p->keep_caps && (plan->map_user || has_capabilities());
 }
 
+/* One that cannot be made is done without. */
+static void make_cgroup(struct launch_plan *lp, const struct prepared *prepared)
+{
+	const struct policy *p = prepared->policy;
+	const struct cgroup_limits limits = { .memory = p->max_memory, .tasks = p->max_threads };
+
+	if (prepared->cgroup >= 0)
+		lp->cgroup_is_ours = cgroup_make(prepared->cgroup, &limits, lp->plan.fd_floor, &lp->orders.cgroup) == 0;
+}
+
 int launch_prepare(struct launch_plan *lp, struct prepared *prepared, const struct launch *launch, struct error *err)
 {
 	const struct policy *p = prepared->policy;
@@ -248,6 +260,7 @@ int launch_prepare(struct launch_plan *lp, struct prepared *prepared, const stru
 	memset(lp, 0, sizeof *lp);
 	lp->ruleset = -1;
 	lp->program.cwd_fd = -1;
+	lp->orders.cgroup.home = lp->orders.cgroup.dir = -1;
 	for (int i = 0; i < 3; i++)
 		lp->child_ends[i] = lp->our_ends[i] = -1;
 
@@ -260,8 +273,10 @@ int launch_prepare(struct launch_plan *lp, struct prepared *prepared, const stru
 		rc = arrange_fds(lp, launch, err);
 	if (rc == 0)
 		rc = open_ruleset(lp, prepared, err);
-	if (rc == 0)
+	if (rc == 0) {
 		fill_plan(lp, prepared, launch);
+		make_cgroup(lp, prepared);
+	}
 	return rc;
 }
 
@@ -273,6 +288,7 @@ void launch_fini(struct launch_plan *lp)
 	}
 	if (lp->ruleset_is_ours)
 		fd_close(&lp->ruleset);
+	cgroup_fini(&lp->orders.cgroup, lp->cgroup_is_ours);
 	program_fini(&lp->program);
 	mem_free(lp->envp);
 	for (size_t i = 0; i < ARRAY_SIZE(lp->made); i++)

@@ -20,6 +20,7 @@ struct launch_plan {
 	int our_ends[3];
 	int ruleset;
 	bool ruleset_is_ours;
+	bool cgroup_is_ours;            /* no reaper has been started that removes it */
 };
 
 /* Fills lp; on failure the caller still calls launch_fini. */

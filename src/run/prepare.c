@@ -6,8 +6,10 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/sys.h"
 #include "features/registry.h"
+#include "run/cgroup.h"
 #include "run/resolve.h"
 #include "run/virtual.h"
 
@@ -30,6 +32,22 @@ static int build_filter(struct prepared *p, struct error *err)
 	return rc < 0 ? rc : filter_build(p->rules, &p->filter, err);
 }
 
+/* No error: without it the reaper samples. */
+static void find_cgroup(struct prepared *p)
+{
+	const struct cgroup_limits limits = { .memory = p->policy->max_memory, .tasks = p->policy->max_threads };
+	AUTO(str) struct str path = STR(2 * PATH_SIZE);
+	unsigned controllers = cgroup_controllers(&limits);
+
+	if (!controllers || !p->landlock.handled_fs)
+		return;
+	AUTO(fd) int home = cgroup_home(controllers, &path);
+	if (home < 0 || cgroup_is_in_reach(&p->grants, "/proc/self/mountinfo"))
+		return;
+	cgroup_sweep(home);
+	p->cgroup = take_fd(&home);
+}
+
 static int prepare(struct prepared *p, struct error *err)
 {
 	int rc = p->policy->frozen ? 0 : policy_freeze(p->policy, err);
@@ -43,6 +61,8 @@ static int prepare(struct prepared *p, struct error *err)
 	p->policy->virtual_kinds = p->virtuals.kinds;
 	if (rc == 0)
 		rc = build_filter(p, err);
+	if (rc == 0)
+		find_cgroup(p);
 	return rc;
 }
 
@@ -57,6 +77,7 @@ int prepare_take(struct policy *policy, struct prepared **out, struct error *err
 	atomic_init(&p->users, 1);
 	p->policy = policy;
 	p->ruleset = -1;
+	p->cgroup = -1;
 	pthread_mutex_init(&p->lock, NULL);
 	int rc = prepare(p, err);
 	if (rc < 0) {
@@ -78,6 +99,7 @@ void prepared_unref(struct prepared *p)
 	if (!p || atomic_fetch_sub_explicit(&p->users, 1, memory_order_acq_rel) > 1)
 		return;
 	fd_close(&p->ruleset);
+	fd_close(&p->cgroup);
 	filter_fini(&p->filter);
 	sysrules_free(p->rules);
 	grants_fini(&p->grants);
@@ -95,6 +117,7 @@ void prepared_retire(struct prepared *p)
 	grants_close(&p->grants);
 	grants_close(&p->entries);
 	fd_close(&p->ruleset);
+	fd_close(&p->cgroup);
 	prepared_unref(p);
 }
 

@@ -27,6 +27,7 @@ struct prepared {
 	struct filter filter;
 	bool supervised;
 	pthread_mutex_t lock;
+	int cgroup;                     /* the folder for cgroups of the sandboxes, -1: their limits need none or have none */
 	int ruleset;                    /* of the grants alone, built when first needed; -1 until then */
 };
 

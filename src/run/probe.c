@@ -20,6 +20,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "confine/landlock.h"
+#include "run/cgroup.h"
 
 #define SMALL_FILE 65536        /* more than /proc/self/cgroup and its like hold */
 
@@ -329,64 +330,6 @@ static int read_small(const char *path, char **out)
 	return fd < 0 ? fd : fd_slurp(fd, SMALL_FILE, out, &len);
 }
 
-/* The path of this process in the unified hierarchy: the line "0::/user.slice/...". */
-static int own_cgroup(struct str *out)
-{
-	AUTO(free) char *text = NULL;
-	int rc = read_small("/proc/self/cgroup", &text);
-
-	if (rc < 0)
-		return rc;
-	struct view rest = view_of(text);
-	bool more = true;
-
-	while (more) {
-		struct view line = view_cut(&rest, '\n', &more);
-
-		if (!view_starts(line, "0::"))
-			continue;
-		str_addn(out, line.ptr + 3, line.len - 3);
-		return out->rc;
-	}
-	return -ENOENT;
-}
-
-static int writable(const char *folder, const char *name)
-{
-	AUTO(str) struct str path = STR(8192);
-
-	str_addf(&path, "%s/%s", folder, name);
-	return path.rc < 0 ? path.rc : (int)SYS(SYS_faccessat, AT_FDCWD, path.buf, W_OK);
-}
-
-static bool has_controllers(const char *folder)
-{
-	AUTO(str) struct str path = STR(8192);
-	AUTO(free) char *text = NULL;
-
-	str_addf(&path, "%s/cgroup.controllers", folder);
-	return path.rc == 0 && read_small(path.buf, &text) == 0 && strstr(text, "memory") && strstr(text, "pids");
-}
-
-static int probe_cgroup(void)
-{
-	static const char *const mounts[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
-	AUTO(str) struct str own = STR(4096);
-	int rc = own_cgroup(&own);
-
-	for (size_t i = 0; i < ARRAY_SIZE(mounts) && rc == 0; i++) {
-		AUTO(str) struct str folder = STR(8192);
-
-		str_addf(&folder, "%s%s", mounts[i], own.buf);
-		if (folder.rc < 0)
-			return folder.rc;
-		if (writable(folder.buf, ".") == 0 && writable(folder.buf, "cgroup.procs") == 0 &&
-		    writable(folder.buf, "cgroup.subtree_control") == 0)
-			return has_controllers(folder.buf) ? 2 : 1;
-	}
-	return rc == -ENOENT ? 0 : rc;
-}
-
 static int probe_container(void)
 {
 	static const char *const files[] = { "/.dockerenv", "/run/.containerenv", "/dev/lxd", "/run/systemd/container" };
@@ -451,7 +394,7 @@ const struct probe kernel_probes[] = {
 	{ "userns", "user namespaces, with capabilities inside them", probe_userns },
 	{ "overlayfs", "overlay mounts in a user namespace", probe_overlayfs },
 	{ "fuse", "file systems in user space", probe_fuse },
-	{ "cgroup", "a cgroup v2 subtree is ours: 1 to end it as one, 2 with memory and pids too", probe_cgroup },
+	{ "cgroup", "a cgroup v2 subtree is ours, so the kernel holds memory limits without a gap", cgroup_level },
 	{ "container", "this process runs in a container", probe_container },
 	{ "yama", "the ptrace scope of the Yama module; 0 where there is none", probe_yama },
 	{ "proc.children", "the kernel lists the children of a task", probe_proc_children },

@@ -124,6 +124,7 @@ static int start(struct sandbox *box, struct launch_plan *lp, const struct launc
 	rc = spawn_start(&lp->plan, &lp->orders, &box->spawn, err);
 	if (rc < 0)
 		return rc;
+	lp->cgroup_is_ours = false;
 	rc = enter(box, &step, err);
 	if (rc < 0)
 		return explain_failure(box, lp, step, rc, err);
