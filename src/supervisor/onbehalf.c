@@ -272,42 +272,6 @@ static int ob_task_progress(const struct call *call, pid_t tid, bool *asleep, ui
 
 /* --- others --- */
 
-static int parent_of(pid_t tid, pid_t *out)
-{
-	char buf[SMALL_FILE];
-	uint64_t parent;
-	ssize_t n = read_small(tid, "/status", buf, sizeof buf);
-
-	if (n <= 0 || number_after(buf, "\nPPid:", 10, &parent) < 0)
-		return -ESRCH;
-	*out = (pid_t)parent;
-	return 0;
-}
-
-/*
- * Upwards, to the reaper or past everybody. Who is in the tree stays below the reaper, but a parent that ends on the way
- * breaks the chain: then once more from the start. The reaper itself is outside: it confines nobody but its children.
- */
-static int is_outside(pid_t pid, pid_t root)
-{
-	int rc = 0;
-
-	for (int attempt = 0; attempt < 4; attempt++) {
-		pid_t at = pid;
-
-		for (int height = 0; height < TREE_MAX; height++) {
-			if (at == root)
-				return at == pid ? 1 : 0;
-			if (at <= 1)
-				return 1;
-			rc = parent_of(at, &at);
-			if (rc < 0)
-				break;
-		}
-	}
-	return rc < 0 ? rc : -ELOOP;
-}
-
 static ssize_t read_comm(pid_t tid, char comm[COMM_SIZE])
 {
 	ssize_t n = read_small(tid, "/comm", comm, COMM_SIZE);
@@ -330,9 +294,11 @@ static int ob_stranger(const struct call *call, pid_t pid, char comm[COMM_SIZE])
 	comm[0] = '\0';
 	if (pid == call->tid)
 		return 0;
-	int rc = is_outside(pid, owner(call)->root);
-	if (rc == 1)
-		rc = signallable(pid);
+	/* A parent that ends during the walk breaks the chain for a moment: one look is not enough to call it outside. */
+	for (int look = 0; look < 4; look++)
+		if (files_in_tree(call, pid))
+			return 0;
+	int rc = signallable(pid);
 	if (rc == 1)
 		read_comm(pid, comm);
 	return rc;
