@@ -42,6 +42,7 @@ struct node {
 
 struct vfiles {
 	const struct virtuals *virtuals;
+	const struct grants *grants;
 	const struct vfile *content[VIRTUAL_FILES_MAX];
 	bool explain;           /* --explain looks on after us */
 	pthread_mutex_t lock;
@@ -56,7 +57,7 @@ enum meant {
 	MEANT_NET,              /* number: of the file of the network view */
 	MEANT_GONE,             /* hidden: there is no such file */
 	MEANT_CLOSED,           /* a directory of hidden names: not listed */
-	MEANT_READ,             /* granted, but opened by us: it has no Landlock rule */
+	MEANT_READ,             /* granted, but opened by us: it has no Landlock rule. number: not 0 if writing is, too */
 };
 
 struct object {
@@ -74,6 +75,7 @@ static int vfiles_start(const struct feature_env *env, void **state, struct erro
 	if (!v)
 		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the virtual files");
 	v->virtuals = env->virtuals;
+	v->grants = env->grants;
 	v->explain = env->policy->explain;
 	pthread_mutex_init(&v->lock, NULL);
 	for (size_t i = 0; i < v->virtuals->files; i++)
@@ -207,11 +209,13 @@ static void look_at_kernel_file(const struct call *call, const struct vfiles *v,
 			mean(object, MEANT_READ, 0);
 		return;
 	}
-	if (!(v->virtuals->kinds & VIRTUAL_SYS))
+	if (!(v->virtuals->kinds & (VIRTUAL_SYS | VIRTUAL_TASKS)))
 		return;
 	enum hidden hidden = virtual_hidden(path);
 	if (hidden != HIDDEN_NOT)
 		mean(object, hidden == HIDDEN_LIST ? MEANT_CLOSED : MEANT_GONE, 0);
+	else if (grants_find(v->grants, path, ACCESS_READ))
+		mean(object, MEANT_READ, grants_find(v->grants, path, ACCESS_READ | ACCESS_WRITE) != NULL);
 }
 
 /* The path of the name that a directory has not got. */
@@ -320,10 +324,12 @@ static struct verdict open_virtual(const struct call *call, struct vfiles *v, co
 	return give(open_content(call, v, object, flags), flags);
 }
 
-/* Writing is left to Landlock, whose rules of that kind are whole. */
+/* Only writing is left to Landlock: it was not withheld from it. */
 static struct verdict open_granted(const struct call *call, const struct vfiles *v, const struct object *object, int flags)
 {
-	if (flags & (O_ACCMODE | O_PATH | O_CREAT | O_TRUNC))
+	bool both = object->number && (flags & O_ACCMODE) == O_RDWR;
+
+	if (flags & (O_PATH | O_CREAT | O_TRUNC) || ((flags & O_ACCMODE) != O_RDONLY && !both))
 		return pass_on(v);
 	if (!S_ISREG(object->at.mode) && !S_ISDIR(object->at.mode))
 		return pass_on(v);

@@ -150,21 +150,38 @@ static int add_kernel_places(struct plan *plan)
 	return rc;
 }
 
-/* The root, or what is in a file system of the kernel: only then its places are worth a look. */
 static bool is_kernels(const char *path)
 {
-	return strcmp(path, "/") == 0 || path_is_beneath(path, "/proc") || path_is_beneath(path, "/sys");
+	return path_is_beneath(path, "/proc") || path_is_beneath(path, "/sys");
+}
+
+/* Is it worth a look at the kernel's places? What presets grant has none of them, and a start shall not pay for it. */
+static bool may_reach_kernel(const char *path)
+{
+	static const char *const harmless[] = {
+		"/sys/devices/system", "/sys/kernel", "/sys/fs", "/sys/module", "/proc/sys/kernel", "/proc/sys/vm",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
+		if (path_is_beneath(path, harmless[i]))
+			return false;
+	return strcmp(path, "/") == 0 || is_kernels(path);
 }
 
 static bool reaches_kernel(const struct grants *g)
 {
 	for (size_t i = 0; i < g->len; i++)
-		if (g->at[i].is_dir && g->at[i].access & READING && is_kernels(g->at[i].path))
+		if (g->at[i].is_dir && g->at[i].access & READING && may_reach_kernel(g->at[i].path))
 			return true;
 	return false;
 }
 
 /* --- one grant --- */
+
+static bool is_gpu(const struct grant *g)
+{
+	return strcmp(g->origin, GPU_ORIGIN) == 0;
+}
 
 /* The kinds of what is strictly beneath a directory. */
 static unsigned leads_to(const struct plan *plan, const char *path)
@@ -197,8 +214,6 @@ static bool is_passed_over(const struct opened *dir, const char *name)
 {
 	struct task_place place;
 
-	if (strcmp(dir->path, "/proc") == 0)
-		return name[0] >= '0' && name[0] <= '9';
 	if (!path_is_beneath(dir->path, "/proc") || !virtual_task_place(dir->path, &place))
 		return false;
 	return strcmp(name, "net") == 0 || strcmp(name, "task") == 0;
@@ -222,7 +237,10 @@ static int each_entry(void *arg, const char *name)
 		return fd == -EMFILE || fd == -ENFILE ? fd : 0;
 	if (virtual_by_id(plan->out, (struct file_id){ st.st_dev, st.st_ino }) >= 0)
 		return 0;
-	if (S_ISDIR(st.st_mode) && (is_hidden == HIDDEN_LIST || leads_to(plan, path.buf)))
+	unsigned kinds = S_ISDIR(st.st_mode) ? leads_to(plan, path.buf) : 0;
+	if (kinds && !(kinds & VIRTUAL_FILES) && !is_gpu(dir->grant))
+		return 0;               /* the kernel's own: what is read there is opened by the supervisor */
+	if (kinds || is_hidden == HIDDEN_LIST)
 		return take_apart(plan, dir->grant, path.buf, fd);
 	return grants_add_take(plan->entries, path.buf, take_fd(&fd), S_ISDIR(st.st_mode), dir->grant->access & READING,
 			       dir->grant->origin, NULL);
@@ -287,12 +305,14 @@ static int judge(struct plan *plan, struct grant *g)
 		return 0;
 	g->withheld = READING;
 	/* With --gpu nothing is asked of the supervisor: what is not virtual is reached by its name. */
-	if (strcmp(g->origin, GPU_ORIGIN) != 0)
+	if (!is_gpu(g))
 		plan->out->kinds |= kinds;
 	if (kinds & VIRTUAL_TASKS)
 		plan->out->net_names = UINT64_MAX;
 	if (!g->is_dir || is_hidden == HIDDEN_GONE)
 		return 0;
+	if (!is_net && is_kernels(g->path) && !is_gpu(g))
+		return 0;               /* opened by the supervisor, all of it */
 	return take_apart(plan, g, g->path, g->fd);
 }
 
