@@ -195,19 +195,44 @@ static int step_no_new_privs(struct child *c)
 	return sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-static int step_own_proc(struct child *c)
+/*
+ * What run-time libraries read about themselves. Not the directory: it holds "net", which shows the sockets and devices
+ * of the whole host, and so does each thread's directory below "task".
+ */
+static const struct {
+	const char *name;
+	bool is_dir;
+} own_files[] = {
+	{ "maps", false }, { "status", false }, { "stat", false }, { "statm", false }, { "cmdline", false }, { "comm", false },
+	{ "cgroup", false }, { "mountinfo", false }, { "mounts", false }, { "limits", false }, { "auxv", false },
+	{ "environ", false }, { "smaps", false }, { "fd", true }, { "fdinfo", true },
+};
+
+static int grant_own_file(struct child *c, int dir, size_t i)
 {
-	if (!c->plan->own_proc_rights || c->plan->ruleset < 0)
-		return 0;
-	int fd = sys_openat(AT_FDCWD, "/proc/self", O_PATH | O_CLOEXEC, 0);
+	int fd = sys_openat(dir, own_files[i].name, O_PATH | O_CLOEXEC, 0);
 	if (fd < 0)
-		return 0;       /* no /proc: nothing to grant */
+		return 0;       /* this kernel has none: nothing to grant */
 	const struct ll_path_beneath_attr rule = {
-		.allowed_access = c->plan->own_proc_rights,
+		.allowed_access = c->plan->own_proc_rights & ~(own_files[i].is_dir ? 0 : LL_FS_READ_DIR),
 		.parent_fd = fd,
 	};
 	int rc = sys_landlock_add_rule(c->plan->ruleset, LL_RULE_PATH_BENEATH, &rule);
 	sys_close(fd);
+	return rc;
+}
+
+static int step_own_proc(struct child *c)
+{
+	if (!c->plan->own_proc_rights || c->plan->ruleset < 0)
+		return 0;
+	int dir = sys_openat(AT_FDCWD, "/proc/self", O_PATH | O_CLOEXEC, 0);
+	if (dir < 0)
+		return 0;       /* no /proc: nothing to grant */
+	int rc = 0;
+	for (size_t i = 0; i < sizeof own_files / sizeof own_files[0] && rc == 0; i++)
+		rc = grant_own_file(c, dir, i);
+	sys_close(dir);
 	return rc;
 }
 
