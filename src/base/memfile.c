@@ -35,5 +35,5 @@ int memfile_open(int file, int flags)
 	if ((flags & O_ACCMODE) != O_RDONLY)
 		return -EACCES;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-	return sys_openat(AT_FDCWD, path, (flags & (O_PATH | O_NONBLOCK | O_DIRECTORY)) | O_CLOEXEC, 0);
+	return sys_openat(AT_FDCWD, path, (flags & (O_NONBLOCK | O_DIRECTORY)) | O_CLOEXEC, 0);
 }

@@ -321,6 +321,7 @@ static struct verdict open_virtual(const struct call *call, struct vfiles *v, co
 		return v_errno(ENOTDIR);
 	if (!(flags & O_PATH) && ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC))
 		return refuse(call, v, object, path);
+	/* The kernel hands over no O_PATH descriptor: one for reading can do more, and stands for the same object. */
 	return give(open_content(call, v, object, flags), flags);
 }
 
