@@ -202,7 +202,7 @@ def test_a_racing_thread_never_sees_the_hosts_content(victim, tmp_path):
     real = read_real(victim)
     secret = next(line for line in reversed(real.splitlines()) if line.strip())
     (tmp_path / "decoy").write_text("decoy")
-    bare = subprocess.run([racer, "2000", secret, tmp_path / "decoy", victim], capture_output=True, text=True)
+    bare = subprocess.run([racer, "20000", secret, tmp_path / "decoy", victim], capture_output=True, text=True)
     assert int(bare.stdout.split()[1]) > 0, f"without a sandbox it is seen: {bare}"
     done = check(run(*flags_of(victim), "-r", os.path.dirname(racer), "-w", tmp_path, "--", racer, RACES, secret,
                      tmp_path / "decoy", victim, timeout=600))

@@ -1,8 +1,7 @@
 /*
- * Opens a path, or a copy of its descriptor's number, while a second thread changes what stands there, and looks whether
- * the bytes of the host's file ever come out: pathrace TRIES SECRET DECOY VICTIM. Prints "seen N virtual N refused N".
+ * Opens a path while a second thread changes what stands there, and looks whether the bytes of the host's file ever come
+ * out: pathrace TRIES SECRET DECOY VICTIM. Prints "seen N ours N refused N".
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,7 +13,7 @@
 
 static char path[4096];         /* shared: the other thread writes to it while the kernel reads it */
 static const char *decoy, *victim;
-static atomic_bool done;
+static atomic_bool started, done;
 
 static void *flip(void *unused)
 {
@@ -23,6 +22,7 @@ static void *flip(void *unused)
 
 	(void)unused;
 	while (!atomic_load(&done)) {
+		atomic_store(&started, 1);
 		for (size_t i = 0; i <= len; i++)
 			to[i] = i <= strlen(decoy) ? decoy[i] : 0;
 		for (int spin = 0; spin < 200; spin++)
@@ -49,6 +49,8 @@ int main(int argc, char **argv)
 	strcpy(path, decoy);
 	if (pthread_create(&other, NULL, flip, NULL))
 		return 2;
+	while (!atomic_load(&started))
+		usleep(100);
 	for (unsigned long i = 0; i < tries; i++) {
 		int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 		ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
