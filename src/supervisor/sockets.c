@@ -157,13 +157,34 @@ static int try_connect(const struct call *call, int sock, const void *name, size
 	return rc;
 }
 
+/*
+ * A connection that was begun and is none any more, as after a refusal or a shutdown by another thread. Trying again would
+ * begin a second one after a shutdown, so the error is fetched and the socket is taken back to unconnected, which is
+ * what the kernel does at the end of a blocking connect. 0 when it is not so far.
+ */
+static int failed_connection(const struct call *call, int sock)
+{
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+	uint8_t state;
+	int error = 0;
+
+	if (!call->progress->first || option(sock, IPPROTO_TCP, TCP_INFO, &state, sizeof state) < 0 || state != TCP_IS_CLOSE)
+		return 0;
+	option(sock, SOL_SOCKET, SO_ERROR, &error, sizeof error);
+	connect_now(call, sock, &none, sizeof none);
+	return error ? -error : -ECONNABORTED;
+}
+
 int sockets_connect(const struct call *call, int sock, const void *name, size_t len)
 {
 	bool waits;
 
 	for (;;) {
-		int rc = try_connect(call, sock, name, len, &waits);
+		int rc = failed_connection(call, sock);
 
+		if (rc < 0)
+			return rc;
+		rc = try_connect(call, sock, name, len, &waits);
 		if (!waits)
 			return rc;
 		if (!call->may_wait)
