@@ -31,6 +31,8 @@ int supervisor_init(struct supervisor *s, struct report *report)
 	s->wake = -1;
 	s->kernel = &onbehalf_ops;
 	s->connecting = -1;
+	for (size_t i = 0; i < SUPERVISOR_PIDFDS; i++)
+		s->pidfds[i].fd = -1;
 	workers_init(s);
 	s->report = report;
 	pthread_mutex_init(&s->connect_lock, NULL);
@@ -103,8 +105,9 @@ bool notify_run(struct supervisor *s, struct call_box *box)
 	if (!(flags & H_NO_DECODE) && !box->decoded) {
 		rc = decode_arguments(box);
 		box->decoded = true;
-		/* What was read is the caller's only if the caller is still the one that is waiting. */
-		if (!notify_is_valid(s, box->call.id))
+		/* What was read is the caller's only if the caller is still the one that is waiting. H_TRIES rows look
+		 * later, when they pin the caller's descriptor, which says it of everything before. */
+		if ((rc < 0 || !(flags & H_TRIES)) && !notify_is_valid(s, box->call.id))
 			return true;
 	}
 	v = rc < 0 ? v_errno(rc) : dispatch_call(&s->dispatch, &box->call);
@@ -254,6 +257,8 @@ void supervisor_fini(struct supervisor *s)
 	if (s->tree.pids)
 		SYS(SYS_munmap, s->tree.pids, TREE_MAX * sizeof(pid_t));
 	fd_close(&s->wake);
+	for (size_t i = 0; i < SUPERVISOR_PIDFDS; i++)
+		fd_close(&s->pidfds[i].fd);
 	workers_fini(s);
 	pthread_mutex_destroy(&s->connect_lock);
 	pthread_mutex_destroy(&s->switch_lock);

@@ -13,6 +13,7 @@
 #define SUPERVISOR_WORKERS 256           /* threads at most: each waiting connect has one */
 #define SUPERVISOR_SHORT_WORKERS 4      /* of them, never taken by calls that wait: for H_BLOCKS rows */
 #define SUPERVISOR_BOXES 64             /* calls of H_BLOCKS rows that workers have or wait for */
+#define SUPERVISOR_PIDFDS 8              /* tasks whose pidfd is kept */
 #define SUPERVISOR_WAITS 1024           /* calls that wait (V_LATER) */
 
 /* One user and group id of the child's user namespace, and what they are outside. */
@@ -22,6 +23,12 @@ struct id_map {
 	uid_t outside_uid;
 	gid_t inside_gid;
 	gid_t outside_gid;
+};
+
+/* A pidfd stays its task's: when the task is gone it says so, whoever has the number then. */
+struct kept_pidfd {
+	pid_t tid;
+	int fd;                         /* owned; -1: none */
 };
 
 struct call_queue {
@@ -46,6 +53,7 @@ struct supervisor {
 	bool running;
 	struct call_box *box;           /* the call at hand; NULL when a worker has just taken it over */
 	struct proctree tree;
+	struct kept_pidfd pidfds[SUPERVISOR_PIDFDS];
 	/* the workers; under the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t work;            /* queue not empty, or stopping */

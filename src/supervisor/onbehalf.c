@@ -121,16 +121,31 @@ int onbehalf_pidfd(pid_t tid)
 	return pidfd == -EINVAL ? sys_pidfd_open(onbehalf_process(tid), 0) : pidfd;
 }
 
-static int borrow(pid_t tid, int fd)
+/* On the notify thread the pidfds of the last callers are kept: opening one costs as much as using it. */
+static int borrow_kept(struct supervisor *s, pid_t tid, int fd)
 {
-	AUTO(fd) int pidfd = onbehalf_pidfd(tid);
+	struct kept_pidfd *kept = &s->pidfds[(unsigned)tid % SUPERVISOR_PIDFDS];
+	int mine = kept->tid == tid && kept->fd >= 0 ? sys_pidfd_getfd(kept->fd, fd) : -ESRCH;
 
+	if (mine != -ESRCH)
+		return mine;
+	fd_close(&kept->fd);
+	kept->tid = tid;
+	kept->fd = onbehalf_pidfd(tid);
+	return kept->fd < 0 ? kept->fd : sys_pidfd_getfd(kept->fd, fd);
+}
+
+static int borrow(const struct call *call, int fd)
+{
+	if (!call->may_wait)
+		return borrow_kept(owner(call), call->tid, fd);
+	AUTO(fd) int pidfd = onbehalf_pidfd(call->tid);
 	return pidfd < 0 ? pidfd : sys_pidfd_getfd(pidfd, fd);
 }
 
 static int ob_pin_fd(const struct call *call, int fd)
 {
-	int mine = borrow(call->tid, fd);
+	int mine = borrow(call, fd);
 
 	if (mine < 0 && mine != -EBADF)
 		mine = pin_caller_fd(call->tid, fd);    /* containers refuse pidfd_getfd */

@@ -2,17 +2,20 @@
  * One kind of work again and again, timed from within: prints the nanoseconds that one round takes, the median of
  * batches. Run bare and inside each sandbox by bench.py.
  *
- *     calls NAME SECONDS [FILE OR DIRECTORY]
+ *     calls NAME SECONDS [FILE OR DIRECTORY OR PORT]
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -173,6 +176,78 @@ static void do_hog(void)
 	}
 }
 
+/* --- the network: `place` is the port of bench-echo on this machine --- */
+
+static struct sockaddr_in server(void)
+{
+	return (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)strtoul(place, NULL, 10)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+}
+
+static int connection(int type)
+{
+	const struct sockaddr_in to = server();
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+	check(fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof to) == 0, "connect");
+	return fd;
+}
+
+/* Reset on close: the ports of this machine would run out. */
+static void do_connect(void)
+{
+	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	int fd = connection(SOCK_STREAM);
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	close(fd);
+}
+
+static void do_request(void)
+{
+	static int fd = -1;
+	const int on = 1;
+	char buf[64] = "request";
+
+	if (fd < 0) {
+		fd = connection(SOCK_STREAM);
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	}
+	check(send(fd, buf, sizeof buf, 0) == sizeof buf, "send");
+	check(recv(fd, buf, sizeof buf, MSG_WAITALL) == sizeof buf, "recv");
+}
+
+/* One megabyte in pieces of 64 KiB by sendmsg; the server throws it away and says one byte at the end. */
+static void do_bulk(void)
+{
+	static char data[65536];
+	static int fd = -1;
+	struct iovec part = { data, sizeof data };
+	const struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	char byte;
+
+	if (fd < 0)
+		fd = connection(SOCK_STREAM);
+	for (int i = 0; i < 16; i++)
+		check(sendmsg(fd, &message, 0) == sizeof data, "sendmsg");
+	check(recv(fd, &byte, 1, 0) == 1, "recv");
+}
+
+static void do_datagram(void)
+{
+	static int fd = -1;
+	const struct sockaddr_in to = server();
+	char buf[64] = "datagram";
+
+	if (fd < 0)
+		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	check(fd >= 0 && sendto(fd, buf, sizeof buf, 0, (const struct sockaddr *)&to, sizeof to) == sizeof buf, "sendto");
+	check(recv(fd, buf, sizeof buf, 0) == sizeof buf, "recv");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -191,6 +266,10 @@ static const struct {
 	{ "files", do_files, 1 },
 	{ "walk", do_walk, 1 },
 	{ "hog", do_hog, 1 },
+	{ "connect", do_connect, 50 },
+	{ "request", do_request, 200 },
+	{ "bulk", do_bulk, 5 },
+	{ "datagram", do_datagram, 200 },
 };
 
 static uint64_t now(void)
