@@ -2,12 +2,15 @@
  * Route netlink sockets that know of loopback and nothing else.
  *
  * A NETLINK_ROUTE socket of the sandbox is one end of a socket pair whose other end a thread here serves (base/nlmsg.c has
- * the answers). What is read from it and written to it never traps. Only making it, giving it a netlink address and asking
- * for that address do; the socket is known by its inode, so copies, children and whoever it is passed to have it too.
+ * the answers). Nothing that programs do all day is trapped for it: no close, no receiving, no options. Making such a
+ * socket and giving it a netlink address is; it is known by its inode, so copies, children and whoever it is passed to
+ * have it too.
  *
- * Servers ask for the address of every connection, and a filter cannot see what kind of socket they ask about. So these
- * sockets get numbers of their own, and only of those getsockname is trapped. A copy with another number has the same port
- * id in the name that the kernel tells, which is all that glibc looks at, but not the family.
+ * Sending and getsockname are trapped as well, but a filter cannot see what kind of socket is meant, and servers do both
+ * for every connection. So these sockets get numbers of their own, and only calls on those are trapped. What is sent is
+ * then answered before the send returns, as the kernel does: musl relies on it. A copy with another number is answered by
+ * the thread a moment later, and the name that the kernel tells of it has the port id, which is all that glibc looks at,
+ * but not the family.
  */
 #include <errno.h>
 #include <linux/netlink.h>
@@ -32,8 +35,11 @@
 #define SEND_BUFFER 65536               /* what a client that does not read can make the kernel keep for it */
 #define FIRST_FREE_PORT 0xfffff000U     /* and down from there: where the kernel looks when the process id is taken */
 #define NAME_TRIES 16
-#define OWN_NUMBERS 0x3c0U              /* 960 to 1023: below what select() can take and what most may open */
-#define OWN_NUMBERS_MASK 0xffffffc0U
+/* The numbers: below what select() can take and what most may open, or what is left under a small limit. */
+#define BIG_FIRST 0x3c0U
+#define BIG_MASK 0xffffffc0U
+#define SMALL_FIRST 0x30U
+#define SMALL_MASK 0xfffffff0U
 #define FLAG_BITS ((uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC))
 #define KIND_BITS 0xfU
 
@@ -61,6 +67,8 @@ struct netlink {
 	struct channel *channel;        /* of the desk */
 	size_t count;
 	uint32_t next_port;
+	uint32_t first_number;          /* of their own; 0: none */
+	uint32_t number_mask;
 	struct desk *desk;
 	int wake;
 	bool stopping;
@@ -303,9 +311,9 @@ static int new_socket(struct netlink *nl, pid_t process, bool nonblocking)
 }
 
 /* One of the numbers that nothing of the caller has; 0: any. */
-static uint32_t own_number(const struct call *call)
+static uint32_t own_number(const struct netlink *nl, const struct call *call)
 {
-	for (uint32_t n = OWN_NUMBERS; n <= (OWN_NUMBERS | ~OWN_NUMBERS_MASK); n++) {
+	for (uint32_t n = nl->first_number; n && n <= (nl->first_number | ~nl->number_mask); n++) {
 		AUTO(fd) int taken = call->kernel->pin_fd(call, (int)n);
 
 		if (taken < 0)
@@ -336,7 +344,7 @@ static struct verdict on_socket(const struct call *call, void *state)
 	if (fd < 0)
 		return v_errno(fd);
 	struct verdict v = v_give_fd(fd, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);
-	v.fd_number = own_number(call);
+	v.fd_number = own_number(nl, call);
 	return v;
 }
 
@@ -507,13 +515,43 @@ static struct verdict on_sendmsg(const struct call *call, void *state)
 
 /* --- the feature --- */
 
+/* How many descriptors the programs may have. */
+static uint64_t open_files_of(const struct policy *p)
+{
+	struct { uint64_t soft, hard; } limit = { 0 };
+	long rc = SYS(SYS_prlimit64, 0, 7 /* RLIMIT_NOFILE */, 0, &limit);
+
+	return rc < 0 ? 0 : limit.soft < p->max_open_files ? limit.soft : p->max_open_files;
+}
+
+static bool has_big_numbers(const struct policy *p)
+{
+	return open_files_of(p) > (BIG_FIRST | ~BIG_MASK);
+}
+
+static bool has_small_numbers(const struct policy *p)
+{
+	return !has_big_numbers(p) && open_files_of(p) > (SMALL_FIRST | ~SMALL_MASK);
+}
+
+static bool has_no_numbers(const struct policy *p)
+{
+	return open_files_of(p) <= (SMALL_FIRST | ~SMALL_MASK);
+}
+
 static int netlink_start(const struct feature_env *env, void **state, struct error *err)
 {
 	struct netlink *nl = mem_alloc(sizeof *nl);
 
-	(void)env;
 	if (!nl)
 		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the view of interfaces");
+	if (has_big_numbers(env->policy)) {
+		nl->first_number = BIG_FIRST;
+		nl->number_mask = BIG_MASK;
+	} else if (has_small_numbers(env->policy)) {
+		nl->first_number = SMALL_FIRST;
+		nl->number_mask = SMALL_MASK;
+	}
 	pthread_mutex_init(&nl->lock, NULL);
 	nl->wake = -1;
 	nl->next_port = FIRST_FREE_PORT;
@@ -545,36 +583,33 @@ static bool netlink_wanted(const struct policy *p)
 	return !p->no_supervisor;
 }
 
-/* May the programs have descriptors of the numbers that are set aside? */
-static bool has_own_numbers(const struct policy *p)
-{
-	struct { uint64_t soft, hard; } limit = { 0 };
-	long rc = SYS(SYS_prlimit64, 0, 7 /* RLIMIT_NOFILE */, 0, &limit);
-
-	return rc == 0 && limit.soft > (OWN_NUMBERS | ~OWN_NUMBERS_MASK) &&
-	       p->max_open_files > (OWN_NUMBERS | ~OWN_NUMBERS_MASK);
-}
-
-static bool has_no_own_numbers(const struct policy *p)
-{
-	return !has_own_numbers(p);
-}
-
-#define WHEN(arg, is) .conditional = true, .test_arg = (arg), .test_op = ARG_EQ, .test_value = (is)
+#define WHEN(number, is) .conditional = true, .test_arg = (number), .test_op = ARG_EQ, .test_value = (is)
+#define ON_BIG \
+	.when = has_big_numbers, .conditional = true, .test_op = ARG_MASK_EQ, .test_mask = BIG_MASK, .test_value = BIG_FIRST
+#define ON_SMALL \
+	.when = has_small_numbers, .conditional = true, .test_op = ARG_MASK_EQ, .test_mask = SMALL_MASK, \
+	.test_value = SMALL_FIRST
+#define PASS (H_NO_DECODE | H_OTHERS_PASS)
 
 /*
- * bind and getsockname of other sockets pass: what the kernel judges of them (Landlock ports) it judges as if nobody had
- * looked, and who else judges them has the call trapped and comes later in the chain.
+ * Calls on other sockets pass: what the kernel judges of them (Landlock ports) it judges as if nobody had looked, and who
+ * else judges them has them trapped and comes later in the chain.
  */
+/* clang-format off */
 static const struct handler netlink_handlers[] = {
-	{ "socket", on_socket, H_NO_DECODE, WHEN(0, AF_NETLINK) },
-	{ "bind", on_bind, H_NO_DECODE | H_OTHERS_PASS, WHEN(2, sizeof(struct sockaddr_nl)) },
-	{ "getsockname", on_getsockname, H_NO_DECODE | H_OTHERS_PASS, .when = has_own_numbers, .conditional = true,
-	  .test_arg = 0, .test_op = ARG_MASK_EQ, .test_mask = OWN_NUMBERS_MASK, .test_value = OWN_NUMBERS },
-	{ "getsockname", on_getsockname, H_NO_DECODE | H_OTHERS_PASS, .when = has_no_own_numbers },
-	{ "sendto", on_sendto, H_NO_DECODE | H_ONLY_IF_TRAPPED },
-	{ "sendmsg", on_sendmsg, H_NO_DECODE | H_ONLY_IF_TRAPPED },
+	{ "socket",      on_socket,      H_NO_DECODE, WHEN(0, AF_NETLINK) },
+	{ "bind",        on_bind,        PASS, WHEN(2, sizeof(struct sockaddr_nl)) },
+	{ "getsockname", on_getsockname, PASS, ON_BIG },
+	{ "getsockname", on_getsockname, PASS, ON_SMALL },
+	{ "getsockname", on_getsockname, PASS, .when = has_no_numbers },
+	{ "sendto",      on_sendto,      PASS, ON_BIG },
+	{ "sendto",      on_sendto,      PASS, ON_SMALL },
+	{ "sendto",      on_sendto,      PASS | H_ONLY_IF_TRAPPED },
+	{ "sendmsg",     on_sendmsg,     PASS, ON_BIG },
+	{ "sendmsg",     on_sendmsg,     PASS, ON_SMALL },
+	{ "sendmsg",     on_sendmsg,     PASS | H_ONLY_IF_TRAPPED },
 };
+/* clang-format on */
 
 const struct feature feature_netlink = {
 	.name = "netlink", .wanted = netlink_wanted, .start = netlink_start, .stop = netlink_stop,

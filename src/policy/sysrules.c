@@ -248,7 +248,7 @@ static int apply_rows(struct sysrules *r, const struct policy *p, const struct t
 	return rc;
 }
 
-static bool test_holds(const struct arg_test *t, const uint64_t args[6])
+bool arg_test_holds(const struct arg_test *t, const uint64_t args[6])
 {
 	uint32_t low = (uint32_t)args[t->arg];
 
@@ -280,7 +280,7 @@ static bool run_excludes(const struct sys_rule *rule, size_t at, const struct ar
 	for (;; at++) {
 		const struct arg_test *t = &rule->tests[at];
 
-		if (t->arg == trap->arg && t->op != ARG_NE_64 && !test_holds(t, args))
+		if (t->arg == trap->arg && t->op != ARG_NE_64 && !arg_test_holds(t, args))
 			return true;
 		if (!t->and_next)
 			return false;
@@ -448,7 +448,7 @@ struct sys_verdict sysrules_decide(const struct sysrules *r, int nr, const uint6
 	for (size_t i = 0; i < rule->len; i++) {
 		const struct arg_test *t = &rule->tests[i];
 
-		run_holds = run_holds && test_holds(t, args);
+		run_holds = run_holds && arg_test_holds(t, args);
 		if (t->and_next)
 			continue;
 		if (run_holds)

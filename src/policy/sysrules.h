@@ -96,6 +96,9 @@ struct arg_test {
 	struct sys_verdict then;        /* of the last test of a joined run */
 };
 
+/* Does this test alone hold for a call with these arguments? */
+bool arg_test_holds(const struct arg_test *t, const uint64_t args[6]);
+
 struct sys_rule {
 	struct arg_test *tests;
 	size_t len;

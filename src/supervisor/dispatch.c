@@ -147,13 +147,37 @@ unsigned dispatch_flags(const struct dispatch *d, int nr)
 	return join_flags(d, &d->any, join_flags(d, chain_of(d, nr), H_NO_DECODE));
 }
 
+/* A row with a condition is asked only about calls that meet it, also when others have more of them trapped. Of several
+ * rows of one handler the slot has the first. */
+static bool is_asked(const struct dispatch *d, const struct dispatch_slot *slot, const struct call *call)
+{
+	const struct feature *f = d->active[slot->feature];
+	const struct handler *first = slot->handler;
+
+	for (const struct handler *h = first; h < f->handlers + f->handler_count; h++) {
+		const struct arg_test test = {
+			.arg = h->test_arg, .op = h->test_op, .mask = h->test_mask, .value = h->test_value,
+		};
+
+		if (h->on_call != first->on_call || (h != first && strcmp(h->syscall, first->syscall) != 0) ||
+		    !row_is_there(h, d->policy))
+			continue;
+		if (!h->conditional || arg_test_holds(&test, call->raw))
+			return true;
+	}
+	return false;
+}
+
 /* *pass stays true when everybody who was asked says that the kernel may run the calls of others. */
 static struct verdict ask(const struct dispatch *d, const struct dispatch_chain *chain, const struct call *call, bool *pass)
 {
 	const struct dispatch_slot *slot;
 	size_t asked = 0;
 
-	for (; (slot = slot_of(d, chain, asked)); asked++) {
+	for (size_t i = 0; (slot = slot_of(d, chain, i)); i++) {
+		if (!is_asked(d, slot, call))
+			continue;
+		asked++;
 		struct verdict v = slot->handler->on_call(call, d->state[slot->feature]);
 
 		if (v.kind == V_CONTINUE && !(slot->handler->flags & H_MAY_CONTINUE))

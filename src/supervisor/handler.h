@@ -284,7 +284,7 @@ struct handler {
 	const char *syscall;    /* a name in syscalls.tbl; "*" is asked first about every call (the refusals) */
 	struct verdict (*on_call)(const struct call *call, void *state);
 	unsigned flags;
-	/* Optional: under which policies, and trap only when this test on an argument holds (see struct trap). */
+	/* Optional: under which policies, and trap and ask only when this test on an argument holds (see struct trap). */
 	bool (*when)(const struct policy *policy);      /* the row is there only then; NULL: always */
 	bool conditional;
 	uint8_t test_arg;

@@ -68,6 +68,11 @@ static const struct handler late_rows[] = {
 	{ .syscall = "getsid", .on_call = answer_seven },
 };
 
+static const struct handler some_rows[] = {
+	{ .syscall = "bind", .on_call = answer_seven, .conditional = true, .test_arg = 0, .test_op = ARG_EQ, .test_value = 5 },
+	{ .syscall = "bind", .on_call = answer_seven, .conditional = true, .test_arg = 0, .test_op = ARG_EQ, .test_value = 6 },
+};
+static const struct feature choosy = { .name = "choosy", .wanted = always, HANDLERS(some_rows) };
 static const struct feature pass = { .name = "pass", .wanted = always, HANDLERS(pass_rows) };
 static const struct feature judge = { .name = "judge", .wanted = always, HANDLERS(judge_rows) };
 static const struct feature late = { .name = "late", .wanted = always, HANDLERS(late_rows) };
@@ -146,6 +151,19 @@ static void a_call_runs_where_everybody_who_was_asked_lets_others_pass(void **st
 	assert_int_equal(ask_features(alone, 2, "bind").kind, V_CONTINUE);
 	assert_int_equal(ask_features(judged, 3, "bind").value, ENOSYS);
 	assert_int_equal(ask_features(alone, 2, "getppid").value, ENOSYS);      /* nobody was asked */
+}
+
+static void a_row_with_a_condition_is_asked_only_about_calls_that_meet_it(void **state)
+{
+	static const struct feature *const list[] = { &pass, &choosy };
+	struct dispatch *d = calloc(1, sizeof *d);
+
+	(void)state;
+	assert_int_equal(dispatch_init(d, list, 2, NULL), 0);
+	assert_int_equal(ask(d, "bind", 5).value, 7);
+	assert_int_equal(ask(d, "bind", 6).value, 7);
+	assert_int_equal(ask(d, "bind", 4).kind, V_CONTINUE);
+	free(d);
 }
 
 static void a_row_that_only_joins_others_traps_nothing(void **state)
@@ -229,6 +247,7 @@ int main(void)
 		cmocka_unit_test(continuing_without_leave_is_refused),
 		cmocka_unit_test(a_call_that_nobody_answers_is_enosys),
 		cmocka_unit_test(a_call_runs_where_everybody_who_was_asked_lets_others_pass),
+		cmocka_unit_test(a_row_with_a_condition_is_asked_only_about_calls_that_meet_it),
 		cmocka_unit_test(a_row_that_only_joins_others_traps_nothing),
 		cmocka_unit_test(a_blocking_row_sends_its_call_to_a_worker),
 		cmocka_unit_test(the_traps_are_what_the_rows_say),
