@@ -145,7 +145,7 @@ static const struct {
 	{ "flag", "boolean" }, { "count", "integer" }, { "size", "integer or string" },
 	{ "duration", "integer or string" }, { "percent", "integer" }, { "text", "string" }, { "path", "string" },
 	{ "list", "array of strings" }, { "paths", "array of strings" }, { "numbers", "array of integers" },
-	{ "ports", "array of integers or strings" }, { "env", "table of strings" }, { "user", "string" },
+	{ "ports", "array of integers or strings" }, { "rules", "array of strings" }, { "env", "table of strings" }, { "user", "string" },
 	{ "id", "integer" },
 };
 

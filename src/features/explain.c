@@ -306,7 +306,7 @@ static struct verdict on_connect(const struct call *call, void *state)
 	const struct explain *e = state;
 
 	return look_at_port(call, e, &(struct port_rule){
-		"connect", "no --net-allow rule names this port", "--net-allow :", &e->policy->connect_ports,
+		"connect", "no --net-allow rule names this port", "--net-allow tcp://:", &e->policy->connect_ports,
 	});
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "policy/network.h"
 #include "policy/ports.h"
 #include "policy/print.h"
 
@@ -130,31 +131,50 @@ int explain_path(const struct grants *g, const char *path, unsigned access, bool
 	return 0;
 }
 
-/* The first rule of a list that has the port, or NULL. */
-static const struct word *rule_for(const struct words *rules, bool bind, unsigned port)
+/* The first value of --net-allow-bind that has the port, or NULL. */
+static const struct word *bind_rule(const struct policy *p, unsigned port)
 {
-	for (size_t i = 0; i < rules->len; i++) {
+	for (size_t i = 0; i < p->net_allow_bind.len; i++) {
 		struct ports one = { 0 };
-		struct view text = view_of(rules->at[i].text);
-		int rc = bind ? ports_add_bind(&one, text, "", NULL) : ports_add_connect(&one, text, "", NULL);
 
-		if (rc == 0 && ports_has(&one, port))
-			return &rules->at[i];
+		if (ports_add_bind(&one, view_of(p->net_allow_bind.at[i].text), "", NULL) == 0 && ports_has(&one, port))
+			return &p->net_allow_bind.at[i];
+	}
+	return NULL;
+}
+
+static const struct word *connect_rule(const struct policy *p, unsigned port)
+{
+	for (size_t i = 0; i < p->net_rules.len; i++) {
+		const struct net_rule *rule = &p->net_rules.at[i];
+
+		if (rule->proto == NET_TCP && rule->target == TARGET_ANY && !rule->deny && net_rule_has_port(rule, port))
+			return network_word(p, rule);
 	}
 	return NULL;
 }
 
 int explain_port(const struct policy *p, bool bind, unsigned port, struct str *out)
 {
-	const struct words *rules = bind ? &p->net_allow_bind : &p->net_allow;
-	const struct word *by = rule_for(rules, bind, port);
+	const struct ports *set = bind ? &p->bind_ports : &p->connect_ports;
+	const struct word *by = bind ? bind_rule(p, port) : connect_rule(p, port);
+	const bool allowed = ports_has(set, port);
 
 	if (p->strictness[PROTECT_NET_TCP] == DISABLED) {
 		str_add(out, "TCP ports are not judged: the protection net-tcp is disabled.");
 		return 1;
 	}
-	str_addf(out, "%s TCP port %u is %s: ", bind ? "listening on" : "connecting to", port, by ? "allowed" : "refused");
-	if (by) {
+	str_addf(out, "%s TCP port %u is %s: ", bind ? "listening on" : "connecting to", port,
+		 allowed ? "allowed" : "refused");
+	if (bind && ports_has(&p->deny_bind_ports, port)) {
+		str_add(out, "--net-deny-bind has it.");
+		return 0;
+	}
+	if (allowed && !by) {
+		str_add(out, "no rule denies it.");
+		return 1;
+	}
+	if (allowed) {
 		str_add(out, "the rule '");
 		add_quoted(out, by->text);
 		str_add(out, "' from ");
@@ -162,7 +182,7 @@ int explain_port(const struct policy *p, bool bind, unsigned port, struct str *o
 		str_add(out, " has it.");
 		return 1;
 	}
-	str_add(out, rules->len ? "no rule has it. " : "there is no rule. ");
-	str_addf(out, bind ? "Add --net-allow-bind %u." : "Add --net-allow :%u.", port);
+	str_add(out, set->given ? "no rule has it. " : "there is no rule. ");
+	str_addf(out, bind ? "Add --net-allow-bind %u." : "Add --net-allow tcp://:%u.", port);
 	return 0;
 }

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "policy/network.h"
 #include "policy/options.h"
 #include "policy/policy.h"
-#include "policy/ports.h"
 #include "policy/presets.h"
 #include "policy/sysrules.h"
 #include "policy/values.h"
@@ -150,28 +150,28 @@ static void parse_gpus(struct policy *p, struct findings *f)
 	p->gpu_given = p->gpu_devices.len > 0;
 }
 
-/* The rules were read once when they were set, so they cannot fail here. */
-static void parse_ports(struct policy *p)
+/* What another module found joins the rest. */
+static int join(struct findings *f, int rc, const struct error *inner)
 {
-	memset(&p->connect_ports, 0, sizeof p->connect_ports);
-	memset(&p->bind_ports, 0, sizeof p->bind_ports);
-	for (size_t i = 0; i < p->net_allow.len; i++)
-		ports_add_connect(&p->connect_ports, view_of(p->net_allow.at[i].text), "", NULL);
-	for (size_t i = 0; i < p->net_allow_bind.len; i++)
-		ports_add_bind(&p->bind_ports, view_of(p->net_allow_bind.at[i].text), "", NULL);
-}
-
-/* The names of system calls belong to another table; what it finds joins the rest. */
-static int check_syscalls(const struct policy *p, struct findings *f)
-{
-	struct error inner = { 0 };
-	int rc = sysrules_check_names(p, &inner);
-
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc < 0)
-		find(f, inner.text);
+		find(f, inner->text);
 	return 0;
+}
+
+static int check_syscalls(const struct policy *p, struct findings *f)
+{
+	struct error inner = { 0 };
+
+	return join(f, sysrules_check_names(p, &inner), &inner);
+}
+
+static int make_network(struct policy *p, struct findings *f)
+{
+	struct error inner = { 0 };
+
+	return join(f, network_freeze(p, &inner), &inner);
 }
 
 int policy_freeze(struct policy *p, struct error *err)
@@ -187,9 +187,10 @@ int policy_freeze(struct policy *p, struct error *err)
 	check_protections(p, &f);
 	parse_cores(p, &f);
 	parse_gpus(p, &f);
-	parse_ports(p);
 
-	int rc = check_syscalls(p, &f);
+	int rc = make_network(p, &f);
+	if (rc == 0)
+		rc = check_syscalls(p, &f);
 	text = f.text;
 	if (rc == 0)
 		rc = text.rc;

@@ -132,6 +132,7 @@ static const struct shape shapes[OPT_TYPE_MAX] = {
 	[OPT_PATHS] = { BIT(ARRAY), BIT(STRING), "an array of strings" },
 	[OPT_NUMBERS] = { BIT(ARRAY), BIT(INTEGER) | BIT(STRING), "an array of whole numbers" },
 	[OPT_PORTS] = { BIT(ARRAY), BIT(INTEGER) | BIT(STRING), "an array of strings or port numbers" },
+	[OPT_NET] = { BIT(ARRAY), BIT(STRING), "an array of strings" },
 	[OPT_ENV] = { BIT(TABLE), BIT(STRING), "a table of strings" },
 	[OPT_USER] = { BIT(STRING) | BIT(INTEGER), 0, "a number" },
 	[OPT_ID] = { BIT(INTEGER), 0, "a whole number" },

@@ -29,7 +29,7 @@ struct net_rule {
 	uint8_t target;         /* enum net_target */
 	uint8_t bits;           /* of TARGET_NET */
 	bool deny;
-	uint32_t word;          /* index into policy->net_allow or net_deny: who typed it, and where */
+	uint32_t word;          /* index into policy->net_words: the value as it was typed, by whom, and where */
 	struct addr ip;         /* of TARGET_NET, host bits zero, no port */
 	char *name;             /* lower case, no final dot; owned */
 	struct port_range *ports;       /* sorted, joined; NULL: every port. owned */
@@ -40,17 +40,22 @@ struct net_rules {
 	struct net_rule *at;
 	size_t len;
 	size_t cap;
+	uint32_t *index;        /* hash table of 1 + place in `at`, so that folding duplicates does not take for ever */
+	size_t index_cap;
 };
 
 void net_rules_fini(struct net_rules *r);
 
 /*
- * Parses one value and adds its rules; *out may be NULL: then it is only checked. A value without a scheme gives a TCP
- * and a UDP rule. `origin` begins the sentence of a refusal, which names the column and what to write instead.
+ * Parses one value and adds its rules; `out` may be NULL: then it is only checked. A value without a scheme gives a TCP
+ * and a UDP rule, "*://" gives one of every protocol, where ICMP has no ports. Words of older releases: allow "icmp",
+ * deny "udp", deny "raw" (no rule: raw sockets are refused anyway). `origin` begins the sentence of a refusal, which names the column and what to write instead.
  * Duplicates are folded. 0, -EINVAL or -ENOMEM.
  */
 int net_rules_add(struct net_rules *out, struct view text, bool deny, uint32_t word, const char *origin,
 		  struct error *err);
+
+bool net_rule_has_port(const struct net_rule *rule, unsigned port);
 
 /* "tcp://192.0.2.0/24:80,443": parses back to exactly this rule. */
 void net_rule_print(const struct net_rule *rule, struct str *out);

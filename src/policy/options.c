@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "policy/netpresets.h"
 #include "policy/presets.h"
 #include "policy/values.h"
 
@@ -53,11 +54,23 @@ static int check_empty_forms(struct view value, const char *origin, struct error
 	return error_set(err, ERR_USAGE, -EINVAL, "%s: the value is empty", origin);
 }
 
-/* --net-connect 443 of older releases is --net-allow :443. */
-static void rewrite_connect(struct view value, struct str *out)
+/* --net-allow-host of older releases: where to, and not at which port. */
+static int check_host(struct view value, const char *origin, struct error *err)
 {
-	str_addc(out, ':');
-	str_addn(out, value.ptr, value.len);
+	struct addr a;
+
+	if (value.len && addr_parse(value, &a) < 0 && memchr(value.ptr, ':', value.len))
+		return error_set(err, ERR_USAGE, -EINVAL,
+				 "%s: '%.*s' has a port; this older option names hosts only, write --net-allow %.*s", origin,
+				 VIEW_ARG(value), VIEW_ARG(value));
+	return net_rules_add(NULL, value, false, 0, origin, err);
+}
+
+static int check_raw(struct view value, const char *origin, struct error *err)
+{
+	if (view_is(value, "true"))
+		return 0;
+	return error_set(err, ERR_USAGE, -EINVAL, "%s: raw sockets are always refused", origin);
 }
 
 /* --uid 1000 of older releases is --user 1000:1000. */
@@ -98,22 +111,67 @@ const struct option_row option_rows[] = {
 
 	/* --- network --- */
 	{ .flag = "net-allow", .key = "network.allow",
-	  .type = OPT_PORTS, FIELD(net_allow), .group = NETWORK, .metavar = "RULE",
-	  .help = "let the program connect to TCP ports, such as :443 or tcp://:80,8000-8010",
-	  .more = "RULE is [tcp://][*]:PORTS, where PORTS are numbers and LOW-HIGH ranges between commas, or '*' for "
-		  "every port. This release judges ports only: a rule that names a host, an address, udp or icmp is refused.",
-	  .default_text = "no connection" },
+	  .type = OPT_NET, FIELD(net_allow), .group = NETWORK, .metavar = "RULE",
+	  .help = "let the program reach RULE: api.example.com:443, 192.0.2.0/24:22, tcp://:443",
+	  .more = "RULE is [SCHEME://]TARGET[:PORTS]. SCHEME is tcp, udp, icmp (ping, without ports) or * (all three); "
+		  "without one the rule is for TCP and UDP. TARGET is a host name, *.DOMAIN for all names below it, an IPv4 or "
+		  "IPv6 address or CIDR block (IPv6 in brackets when ports follow), and nothing or * for any address. PORTS "
+		  "are numbers and LOW-HIGH ranges between commas; without them every port. TCP ports of any address "
+		  "(tcp://:443) are judged by Landlock in the kernel at no cost; every other rule is judged by the "
+		  "supervisor at connect and at each datagram with an address. Names are looked up once, when the "
+		  "program starts. Addresses of a cloud's metadata service are reached only by a rule with that address.",
+	  .default_text = "nothing" },
+	{ .flag = "net-deny", .key = "network.deny",
+	  .type = OPT_NET, FIELD(net_deny), .group = NETWORK, .metavar = "RULE",
+	  .help = "refuse what RULE names, whatever --net-allow says; alone: allow everything else",
+	  .more = "RULE is as for --net-allow, without names: an address has many of them. An address is denied in each of its "
+		  "spellings, mapped into IPv6 and inside NAT64 and 6to4 too.",
+	  .default_text = "nothing" },
+	{ .flag = "net-preset", .key = "network.presets",
+	  .type = OPT_LIST, FIELD(net_presets), .group = NETWORK, .metavar = "NAME",
+	  .help = "allow the hosts that a service needs, such as npm, pypi, crates, github, apt",
+	  .more = "Also huggingface, golang, rubygems, maven, debian and others: sandlock profile list. What they stand for is shown by sandlock profile show NAME.",
+	  .default_text = "none", .check = net_preset_check },
 	{ .flag = "net-allow-bind", .key = "network.allow_bind",
 	  .type = OPT_PORTS, FIELD(net_allow_bind), .group = NETWORK, .metavar = "PORTS",
 	  .help = "let the program listen on TCP ports, such as 8080 or 8000-8010; * is every port",
 	  .more = "Numbers and LOW-HIGH ranges between commas. Port 0 stands for a port that the kernel chooses.",
 	  .default_text = "no port" },
+	{ .flag = "net-deny-bind", .key = "network.deny_bind",
+	  .type = OPT_PORTS, FIELD(net_deny_bind), .group = NETWORK, .metavar = "PORTS",
+	  .help = "never let it listen on these ports; alone: allow every other one",
+	  .more = "Numbers and LOW-HIGH ranges between commas.", .default_text = "no port" },
+	{ .flag = "port-remap", .key = "network.port_remap", .flat_key = "port_remap",
+	  .type = OPT_FLAG, FIELD(port_remap), .flags = OPTION_NEEDS_SUPERVISOR, .group = NETWORK,
+	  .help = "give the program another port where the one that it binds is taken, unnoticed",
+	  .default_text = "off" },
+	{ .flag = "unix-allow", .key = "network.unix_allow",
+	  .type = OPT_PATHS, FIELD(unix_allow), .flags = OPTION_NEEDS_SUPERVISOR, .group = NETWORK, .metavar = "PATH",
+	  .help = "let the program connect to the unix socket PATH, or to all below it, or to a pattern",
+	  .more = "In a pattern, *, ? and [...] stand for bytes of one component. A socket of a service that controls "
+		  "the host, such as a container engine's, lets the program do whatever that service does.",
+	  .default_text = "sockets below a write grant" },
+	{ .flag = "no-unix-write", .key = "network.no_unix_write",
+	  .type = OPT_FLAG, FIELD(no_unix_write), .group = NETWORK,
+	  .help = "a write grant does not let the program connect to the unix sockets below it", .default_text = "off" },
+	{ .flag = "dns-refresh", .key = "network.dns_refresh",
+	  .type = OPT_FLAG, FIELD(dns_refresh), .flags = OPTION_NEEDS_SUPERVISOR, .group = NETWORK,
+	  .help = "look the names of --net-allow up again when their time to live is over", .default_text = "off" },
 	{ .flag = "net-bind", .key = "network.bind", .flat_key = "net_bind",
 	  .type = OPT_PORTS, FIELD(net_allow_bind), .flags = OPTION_HIDDEN | OPTION_CLI_ONLY, .group = NETWORK,
 	  .metavar = "PORTS", .help = "older spelling of --net-allow-bind" },
+	{ .flag = "net-allow-host", .key = "network.allow_hosts", .flat_key = "net_allow_hosts",
+	  .type = OPT_LIST, FIELD(net_hosts), .flags = OPTION_HIDDEN, .group = NETWORK, .metavar = "HOST",
+	  .help = "older option: let it reach HOST, at the ports of --net-connect if there are any", .check = check_host },
 	{ .flag = "net-connect", .key = "network.connect", .flat_key = "net_connect",
-	  .type = OPT_PORTS, FIELD(net_allow), .flags = OPTION_HIDDEN | OPTION_CLI_ONLY, .group = NETWORK,
-	  .metavar = "PORTS", .help = "older spelling of --net-allow :PORTS", .rewrite = rewrite_connect },
+	  .type = OPT_PORTS, FIELD(net_connect), .flags = OPTION_HIDDEN, .group = NETWORK, .metavar = "PORTS",
+	  .help = "older option: TCP ports to connect to, of the hosts of --net-allow-host if any" },
+	{ .key = "network.no_udp", .flat_key = "no_udp",
+	  .type = OPT_FLAG, FIELD(no_udp), .flags = OPTION_HIDDEN | OPTION_PROFILE_ONLY, .group = NETWORK,
+	  .help = "older option: no UDP, whatever the rules say" },
+	{ .key = "network.no_raw_sockets", .flat_key = "no_raw_sockets",
+	  .type = OPT_FLAG, FIELD(no_raw_sockets), .flags = OPTION_HIDDEN | OPTION_PROFILE_ONLY, .group = NETWORK,
+	  .help = "older option: raw sockets are always refused", .check = check_raw },
 
 	/* --- limits --- */
 	{ .flag = "max-memory", .short_flag = 'm', .key = "limits.memory", .flat_key = "max_memory",
@@ -261,7 +319,7 @@ _Static_assert(ARRAY_SIZE(option_rows) <= 4 * 64, "policy.given has a bit for ev
 static const char *const type_names[OPT_TYPE_MAX] = {
 	[OPT_FLAG] = "flag", [OPT_COUNT] = "count", [OPT_SIZE] = "size", [OPT_DURATION] = "duration",
 	[OPT_PERCENT] = "percent", [OPT_TEXT] = "text", [OPT_PATH] = "path", [OPT_LIST] = "list",
-	[OPT_PATHS] = "paths", [OPT_NUMBERS] = "numbers", [OPT_PORTS] = "ports", [OPT_ENV] = "env",
+	[OPT_PATHS] = "paths", [OPT_NUMBERS] = "numbers", [OPT_PORTS] = "ports", [OPT_NET] = "rules", [OPT_ENV] = "env",
 	[OPT_USER] = "user", [OPT_ID] = "id",
 };
 
@@ -273,20 +331,20 @@ const char *option_type_name(enum option_type type)
 /* Flags, keys and flat keys of the larger design that are not here yet; each name stands alone. */
 static const char *const planned[] = {
 	/* flags */
-	"fs-deny", "net-deny", "net-deny-bind", "http-allow", "http-deny", "http-port", "http-ca", "http-key",
+	"fs-deny", "http-allow", "http-deny", "http-port", "http-ca", "http-key",
 	"http-inject-ca", "http-ca-out", "http-auth", "credential", "num-cpus", "max-disk", "random-seed", "time-start",
 	"deterministic-dirs", "workdir", "fs-storage", "on-exit", "on-error", "chroot", "fs-mount", "image", "dry-run",
-	"port-remap", "events-jsonl", "no-default-devices", "fs-isolation", "control-socket",
+	"events-jsonl", "no-default-devices", "fs-isolation", "control-socket",
 	/* keys */
 	"config.http_ca", "config.http_key", "config.http_inject_ca", "config.http_ca_out", "config.fs_storage",
 	"config.workdir", "determinism.random_seed", "determinism.time_start", "determinism.deterministic_dirs",
 	"filesystem.deny", "filesystem.chroot", "filesystem.mount", "filesystem.on_exit", "filesystem.on_error",
-	"network.deny", "network.deny_bind", "network.port_remap", "http.ports", "http.allow", "http.deny",
+	"http.ports", "http.allow", "http.deny",
 	"limits.disk", "limits.num_cpus", "config", "http",
 	/* flat keys */
-	"fs_denied", "net_allow_hosts", "http_allow", "http_deny", "http_ports", "num_cpus", "random_seed",
-	"time_start", "no_raw_sockets", "no_udp", "deterministic_dirs", "workdir", "allow_syscalls", "chroot", "fs_mount",
-	"port_remap", "fs_isolation", "fs_storage", "max_disk", "on_exit", "on_error",
+	"fs_denied", "http_allow", "http_deny", "http_ports", "num_cpus", "random_seed",
+	"time_start", "deterministic_dirs", "workdir", "allow_syscalls", "chroot", "fs_mount",
+	"fs_isolation", "fs_storage", "max_disk", "on_exit", "on_error",
 };
 
 bool option_is_planned(const char *name)
@@ -345,7 +403,7 @@ const struct option_row *option_canonical(const struct option_row *row)
 bool option_is_list(const struct option_row *row)
 {
 	return row->type == OPT_LIST || row->type == OPT_PATHS || row->type == OPT_NUMBERS ||
-	       row->type == OPT_PORTS || row->type == OPT_ENV;
+	       row->type == OPT_PORTS || row->type == OPT_NET || row->type == OPT_ENV;
 }
 
 /* Near enough to be what was meant: two edits, fewer in a short word, more in a long one. */

@@ -23,6 +23,7 @@ enum option_type {
 	OPT_PATHS,      /* struct words, ${HOME} expanded when they come from a profile */
 	OPT_NUMBERS,    /* struct words: "0,2" on the command line, [0, 2] in a profile */
 	OPT_PORTS,      /* struct words: port grammar */
+	OPT_NET,        /* struct words: network rules, see netrules.h */
 	OPT_ENV,        /* struct words: NAME=value; a table in a profile */
 	OPT_USER,       /* uid and gid: UID:GID */
 	OPT_ID,         /* uint32_t: one of program.uid, program.gid; profile only */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "policy/network.h"
 #include "policy/options.h"
 
 const struct protection_info protections[PROTECT_MAX] = {
@@ -99,6 +100,7 @@ void policy_free(struct policy *p)
 		else if (row_owns_text(&option_rows[i]))
 			mem_free(*(char **)field(p, &option_rows[i]));
 	}
+	network_fini(p);
 	words_fini(&p->preset_paths);
 	mem_free(p->preset_entries);
 	mem_free(p->home);
@@ -141,6 +143,9 @@ static void thaw(struct policy *p)
 	p->preset_paths = (struct words){ 0 };
 	p->own_proc = false;
 	p->virtual_kinds = 0;
+	p->net_rules = (struct net_rules){ 0 };
+	p->net_words = (struct words){ 0 };
+	network_fini(p);
 }
 
 struct policy *policy_dup(const struct policy *p)

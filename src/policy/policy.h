@@ -54,6 +54,15 @@ extern const struct protection_info protections[PROTECT_MAX];
 #define NO_LIMIT UINT64_MAX
 #define NO_ID UINT32_MAX
 
+/* What the network rules of a frozen policy come to; read through the predicates below. */
+struct net_facts {
+	bool allows_rest;               /* there are deny rules only: what they do not name is allowed */
+	bool judged;
+	bool names;
+	bool suffixes;
+	bool protos[NET_PROTOS];
+};
+
 struct policy {
 	/* filesystem */
 	struct words fs_read;           /* files and directories; read implies execute unless exec_split */
@@ -66,13 +75,20 @@ struct policy {
 	struct words net_allow_bind;    /* as typed: "8080", "8000-8010", "*" */
 	struct words net_deny_bind;
 	struct words net_presets;       /* "npm", "pypi": each stands for allow rules */
+	struct words net_hosts;         /* older option: hosts that may be reached, at the ports of net_connect */
+	struct words net_connect;       /* older option: TCP ports that may be connected to, of net_hosts if there are any */
+	bool no_udp;                    /* older option: no UDP whatever the rules say */
+	bool no_raw_sockets;            /* older option: always so */
 	struct words unix_allow;        /* paths and globs of sockets */
 	bool no_unix_write;             /* a write grant does not let it connect to sockets below */
 	bool dns_refresh;               /* names are looked up again when their time to live is over */
 	bool port_remap;
-	struct net_rules net_rules;     /* parsed from both lists by policy_freeze, names not yet resolved */
+	/* made of these lists by policy_freeze (network.c) */
+	struct net_rules net_rules;     /* of all lists, names not yet resolved */
+	struct words net_words;         /* the values that the rules were read from, and their origins */
+	struct net_facts net_facts;
 	struct ports connect_ports;     /* what Landlock can carry of net_rules; any: judged by the supervisor alone */
-	struct ports bind_ports;        /* parsed from net_allow_bind */
+	struct ports bind_ports;        /* of net_allow_bind, or everything, without deny_bind_ports */
 	struct ports deny_bind_ports;
 	/* limits; NO_LIMIT where there is none */
 	uint64_t max_memory;            /* bytes, whole tree */
@@ -174,7 +190,7 @@ bool policy_splits_exec(const struct policy *p);
  * the network is trapped.
  */
 bool policy_judges_addresses(const struct policy *p);   /* rules that Landlock cannot carry: connect is judged */
-bool policy_has_proto(const struct policy *p, enum net_proto proto);    /* may such sockets be made and used? */
+bool policy_has_proto(const struct policy *p, enum net_proto proto);    /* may such sockets be made? UDP: also for names */
 bool policy_has_names(const struct policy *p);          /* rules with host names: virtual hosts file, pins */
 bool policy_has_suffixes(const struct policy *p);       /* "*.example.com" rules: the resolver answers */
 bool policy_reaches_unix(const struct policy *p);       /* sockets named by a path may be connected to: judged */

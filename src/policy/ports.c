@@ -101,43 +101,11 @@ static int read_ports(const struct reading *r, struct view list)
 	return 0;
 }
 
-/* Cuts "scheme://" off *rest; an empty view where there is none. */
-static struct view cut_scheme(struct view *rest)
+int ports_add_connect(struct ports *out, struct view list, const char *origin, struct error *err)
 {
-	for (size_t i = 0; i + 3 <= rest->len; i++)
-		if (memcmp(rest->ptr + i, "://", 3) == 0) {
-			struct view scheme = { rest->ptr, i };
+	const struct reading r = { out, list, 1, origin, err };
 
-			*rest = (struct view){ rest->ptr + i + 3, rest->len - i - 3 };
-			return scheme;
-		}
-	return (struct view){ rest->ptr, 0 };
-}
-
-#define PORTS_ONLY "this release has rules for TCP ports on any address only, such as :443 or tcp://:80,443"
-
-int ports_add_connect(struct ports *out, struct view rule, const char *origin, struct error *err)
-{
-	struct reading r = { out, rule, 1, origin, err };
-	struct view body = rule;
-	struct view scheme = cut_scheme(&body);
-	bool more = false;
-
-	if (scheme.len == 0 && body.len != rule.len)
-		return refuse(&r, "the word before '://' is missing; write tcp://:443");
-	if (view_is(scheme, "udp") || view_is(scheme, "icmp"))
-		return refuse(&r, PORTS_ONLY);
-	if (scheme.len && !view_is(scheme, "tcp"))
-		return refuse(&r, "the word before '://' is not known; write tcp://:443");
-	if (body.len == 0)
-		return refuse(&r, "the rule is empty; write :443, or * for every port");
-	if (view_is(body, "*"))
-		return read_ports(&r, body);
-
-	struct view target = view_cut(&body, ':', &more);
-	if (!more || (target.len && !view_is(target, "*")) || (body.len && memchr(body.ptr, ':', body.len)))
-		return refuse(&r, PORTS_ONLY);
-	return read_ports(&r, body);
+	return read_ports(&r, list);
 }
 
 int ports_add_bind(struct ports *out, struct view rule, const char *origin, struct error *err)
@@ -145,6 +113,17 @@ int ports_add_bind(struct ports *out, struct view rule, const char *origin, stru
 	struct reading r = { out, rule, 0, origin, err };
 
 	return read_ports(&r, rule);
+}
+
+int ports_add_deny_bind(struct ports *out, struct view rule, const char *origin, struct error *err)
+{
+	struct ports only = { 0 };
+	const struct reading r = { out, rule, 0, origin, err };
+	int rc = ports_add_bind(&only, rule, origin, err);
+
+	if (rc == 0 && only.any)
+		return refuse(&r, "'*' cannot be denied: without --net-allow-bind no port can be listened on");
+	return rc < 0 ? rc : ports_add_bind(out, rule, origin, err);
 }
 
 void ports_print(const struct ports *set, struct str *out)

@@ -211,6 +211,7 @@ static const struct kind kinds[OPT_TYPE_MAX] = {
 	[OPT_PATHS] = { list_is_set, print_paths },
 	[OPT_NUMBERS] = { list_is_set, print_numbers },
 	[OPT_PORTS] = { list_is_set, print_list },
+	[OPT_NET] = { list_is_set, print_list },
 	[OPT_ENV] = { list_is_set, print_env },
 	[OPT_USER] = { NULL, NULL },    /* said by program.uid and program.gid */
 	[OPT_ID] = { id_is_set, print_id },
@@ -234,7 +235,8 @@ static bool same_section(const struct option_row *a, const struct option_row *b)
 
 static bool is_printed(const struct printer *pr, const struct option_row *row)
 {
-	return !(row->flags & OPTION_HIDDEN) && kinds[row->type].is_set && kinds[row->type].is_set(pr, row);
+	/* an older option that is no spelling of another one has to be said too */
+	return option_canonical(row) == row && kinds[row->type].is_set && kinds[row->type].is_set(pr, row);
 }
 
 /* Begins the next member of the object at this level. */

@@ -13,7 +13,7 @@
 /* One value on its way into a policy. */
 struct setting {
 	struct policy *policy;
-	const struct option_row *row;   /* never a hidden one */
+	const struct option_row *row;   /* never an older spelling of another */
 	struct view value;
 	const char *origin;
 	bool append;
@@ -58,6 +58,8 @@ static int put_flag(const struct setting *s)
 {
 	int rc = value_flag(s->value, field(s));
 
+	if (rc == 0 && s->row->check)
+		rc = s->row->check(s->value, s->origin, s->err);
 	return rc < 0 ? refuse(s, s->value, rc) : 0;
 }
 
@@ -197,10 +199,29 @@ static int put_numbers(const struct setting *s)
 
 static int put_ports(const struct setting *s)
 {
-	bool bind = s->row->offset == offsetof(struct policy, net_allow_bind);
-	int rc = bind ? ports_add_bind(NULL, s->value, s->origin, s->err)
-		      : ports_add_connect(NULL, s->value, s->origin, s->err);
+	static const struct {
+		size_t offset;
+		int (*add)(struct ports *out, struct view rule, const char *origin, struct error *err);
+	} readers[] = {
+		{ offsetof(struct policy, net_allow_bind), ports_add_bind },
+		{ offsetof(struct policy, net_deny_bind), ports_add_deny_bind },
+		{ offsetof(struct policy, net_connect), ports_add_connect },
+	};
+	int rc = 0;
 
+	for (size_t i = 0; i < ARRAY_SIZE(readers) && rc == 0; i++)
+		if (readers[i].offset == s->row->offset)
+			rc = readers[i].add(NULL, s->value, s->origin, s->err);
+	return rc < 0 ? rc : put_word(s);
+}
+
+static int put_net(const struct setting *s)
+{
+	bool deny = s->row->offset == offsetof(struct policy, net_deny);
+	int rc = check(s, s->value);
+
+	if (rc == 0)
+		rc = net_rules_add(NULL, s->value, deny, 0, s->origin, s->err);
 	return rc < 0 ? rc : put_word(s);
 }
 
@@ -231,6 +252,7 @@ static const struct type types[OPT_TYPE_MAX] = {
 	[OPT_PATHS] = { "a path of 1 to 4095 bytes", put_word, NULL, value_path },
 	[OPT_NUMBERS] = { "a list of numbers from 0 to 1023, such as 0,2 or 0-3", put_numbers, NULL, check_number },
 	[OPT_PORTS] = { "a list of ports", put_ports, NULL, value_text },
+	[OPT_NET] = { "text without a NUL byte", put_net, NULL, value_text },
 	[OPT_ENV] = { "a variable; write NAME=VALUE", put_env, NULL, value_env },
 	[OPT_USER] = { "a user; write UID:GID, two numbers", put_user, NULL, NULL },
 	[OPT_ID] = { "a user or group number", put_id, NULL, NULL },

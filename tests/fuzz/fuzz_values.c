@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	number(v, value_size, value_print_size);
 	number(v, value_duration, value_print_duration);
-	ports(v, ports_add_connect, ":");
+	ports(v, ports_add_connect, "");
 	ports(v, ports_add_bind, "");
 	others(v);
 	return 0;

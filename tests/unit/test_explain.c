@@ -157,7 +157,7 @@ static void a_port_without_a_rule_is_reported(void **unused)
 	fake_bytes(&call, 1, &in, sizeof in);
 	ask(&call);
 	assert_string_equal(f.target, "TCP port 443");
-	assert_string_equal(f.flag, "--net-allow :443");
+	assert_string_equal(f.flag, "--net-allow tcp://:443");
 	fake_bytes(&call, 1, &in, 4);
 	ask(&call);
 	in.sin_family = AF_UNIX;

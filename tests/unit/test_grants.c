@@ -197,7 +197,7 @@ static void test_ports_are_explained(void **state)
 	assert_string_equal(s.buf, "connecting to TCP port 443 is allowed: the rule ':80,443' from --net-allow has it.");
 	str_clear(&s);
 	assert_int_equal(explain_port(p, false, 22, &s), 0);
-	assert_string_equal(s.buf, "connecting to TCP port 22 is refused: no rule has it. Add --net-allow :22.");
+	assert_string_equal(s.buf, "connecting to TCP port 22 is refused: no rule has it. Add --net-allow tcp://:22.");
 	str_clear(&s);
 	assert_int_equal(explain_port(p, true, 80, &s), 0);
 	assert_string_equal(s.buf, "listening on TCP port 80 is refused: there is no rule. Add --net-allow-bind 80.");

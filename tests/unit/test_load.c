@@ -105,6 +105,8 @@ static void test_the_flat_schema_is_told_by_the_absence_of_sections(void **state
 		"max_memory = '1G'\n"
 		"max_cpu = 50\n"
 		"net_bind = [80]\n"
+		"net_allow_hosts = ['example.com']\n"
+		"no_udp = true\nno_raw_sockets = true\n"
 		"net_connect = [443, '8000-8001']\n"
 		"deny_syscalls = ['mount']\n"
 		"name = 'web'\n"
@@ -116,8 +118,10 @@ static void test_the_flat_schema_is_told_by_the_absence_of_sections(void **state
 	assert_int_equal(p->max_memory, 1 << 30);
 	assert_int_equal(p->max_cpu, 50);
 	assert_string_equal(p->net_allow_bind.at[0].text, "80");
-	assert_string_equal(p->net_allow.at[0].text, ":443");
-	assert_string_equal(p->net_allow.at[1].text, ":8000-8001");
+	assert_string_equal(p->net_connect.at[0].text, "443");
+	assert_string_equal(p->net_connect.at[1].text, "8000-8001");
+	assert_true(p->no_udp && p->no_raw_sockets);
+	assert_string_equal(p->net_hosts.at[0].text, "example.com");
 	assert_string_equal(p->extra_deny.at[0].text, "mount");
 	assert_string_equal(p->name, "web");
 	assert_true(p->uid == 7 && p->gid == 7 && p->bare);
@@ -204,7 +208,7 @@ static void test_values_are_checked_as_on_the_command_line(void **state)
 	refused(p, "[limits]\nopen_files = 5000000000\n", 2, 14, "at most");
 	refused(p, "[limits]\ncpu = 101\n", 2, 7, "from 1 to 100");
 	refused(p, "[program]\nuid = 4294967295\n", 2, 7, "out of range");
-	refused(p, "[network]\nallow = ['a:1']\n", 2, 10, "network.allow: 'a:1': this release has rules for TCP ports");
+	refused(p, "[network]\nallow = ['a:0']\n", 2, 10, "network.allow: 'a:0', column 3: port 0");
 	refused(p, "[program.env]\n\"A=B\" = ''\n", 2, 1, "cannot name a variable");
 	refused(p, "[program.env]\n\"\" = ''\n", 2, 1, "cannot name a variable");
 	refused(p, "[program]\ncwd = \"/a\\u0000b\"\n", 2, 7, "NUL");

@@ -103,7 +103,7 @@ static void test_rows_are_found_by_each_of_their_names(void **state)
 static void test_an_older_spelling_leads_to_the_row_of_today(void **state)
 {
 	static const struct { const char *flag, *key; } cases[] = {
-		{ "net-bind", "network.allow_bind" }, { "net-connect", "network.allow" },
+		{ "net-bind", "network.allow_bind" }, { "net-connect", "network.connect" },
 		{ "max-cpu", "limits.cpu" }, { "uid", "program.user" }, { "fs-read", "filesystem.read" },
 	};
 
@@ -130,7 +130,7 @@ static void test_near_misses_are_found_and_far_ones_are_not(void **state)
 static void test_names_of_the_larger_design_are_known_as_planned(void **state)
 {
 	static const char *const names[] = {
-		"chroot", "workdir", "http-allow", "filesystem.deny", "fs_denied", "network.port_remap", "num_cpus",
+		"chroot", "workdir", "http-allow", "filesystem.deny", "fs_denied", "num_cpus",
 	};
 
 	(void)state;

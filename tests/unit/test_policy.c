@@ -135,7 +135,7 @@ static void test_bad_values_are_refused_with_the_accepted_forms(void **state)
 	refused(p, "program.user", "1000", "write UID:GID");
 	refused(p, "program.env", "A", "write NAME=VALUE");
 	refused(p, "filesystem.read", "", "is not a path");
-	refused(p, "network.allow", "example.com:443", "TCP ports on any address only");
+	refused(p, "network.allow", "example.com:0", "port 0");
 	refused(p, "disable", "fs-refer", "cannot be disabled");
 	refused(p, "disable", "fs", "is not a protection; they are: fs-refer, fs-truncate");
 	refused(p, "allow_degraded", "net", "is not a protection");
@@ -165,7 +165,7 @@ static void test_older_spellings_are_rewritten(void **state)
 	struct policy *p = *state;
 
 	add(p, "network.connect", "443");
-	assert_string_equal(p->net_allow.at[0].text, ":443");
+	assert_string_equal(p->net_connect.at[0].text, "443");
 	add(p, "network.bind", "80");
 	assert_string_equal(p->net_allow_bind.at[0].text, "80");
 	add(p, "program.user_and_group", "7");

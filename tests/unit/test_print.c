@@ -59,9 +59,13 @@ static const char *a_value(const struct option_row *row)
 	static const char *const durations[] = { "1", "500ms", "90s", "5m", "2h", "1ms" };
 	static const char *const percents[] = { "1", "100" };
 	static const char *const numbers[] = { "0", "0,2", "4-7", "1,3-4" };
-	static const char *const connect[] = { ":443", "*", "tcp://*:80,90-99" };
+	static const char *const allow[] = { ":443", "*", "tcp://*:80,90-99", "api.example.com", "[::1]:80", "icmp://*" };
+	static const char *const deny[] = { "10.0.0.0/8", "udp", "[2001:db8::/32]:53", "*:25" };
+	static const char *const connect[] = { "443", "80,90-99" };
 	static const char *const bind[] = { "8080", "0", "*", "1-2,9" };
 	static const char *const presets[] = { "base", "python", "agent" };
+	static const char *const net_presets_[] = { "npm", "pypi", "apt" };
+	static const char *const hosts[] = { "example.com", "192.0.2.1", "::1" };
 	static const char *const protections_[] = { "net-tcp", "signal-scope", "fs-truncate" };
 	static const char *const env[] = { "A=b", "A=", "B C=d=e", "\xc3\xa4=\"", "PATH=/x:$PATH" };
 	static const char *const users[] = { "0:0", "1000:100" };
@@ -69,13 +73,14 @@ static const char *a_value(const struct option_row *row)
 	static const char *const names[] = { "web", "x-1" };
 
 	switch (row->type) {
-	case OPT_FLAG: return roll(2) ? "true" : "false";
+	case OPT_FLAG: return row->check || roll(2) ? "true" : "false";
 	case OPT_COUNT: return PICK(counts);
 	case OPT_SIZE: return PICK(sizes);
 	case OPT_DURATION: return PICK(durations);
 	case OPT_PERCENT: return PICK(percents);
 	case OPT_NUMBERS: return row->offset == offsetof(struct policy, gpu_devices) && !roll(3) ? "all" : PICK(numbers);
-	case OPT_PORTS: return row->offset == offsetof(struct policy, net_allow) ? PICK(connect) : PICK(bind);
+	case OPT_NET: return row->offset == offsetof(struct policy, net_allow) ? PICK(allow) : PICK(deny);
+	case OPT_PORTS: return row->offset == offsetof(struct policy, net_allow_bind) ? PICK(bind) : PICK(connect);
 	case OPT_ENV: return PICK(env);
 	case OPT_USER: return PICK(users);
 	case OPT_ID: return PICK(ids);
@@ -85,6 +90,10 @@ static const char *a_value(const struct option_row *row)
 	case OPT_LIST:
 		if (strcmp(row->key, "extends") == 0)
 			return PICK(presets);
+		if (strcmp(row->key, "network.presets") == 0)
+			return PICK(net_presets_);
+		if (strcmp(row->key, "network.allow_hosts") == 0)
+			return PICK(hosts);
 		if (strcmp(row->key, "disable") == 0 || strcmp(row->key, "allow_degraded") == 0)
 			return PICK(protections_);
 		return strcmp(row->key, "program.args") == 0 ? a_text() : "mount";
@@ -102,7 +111,7 @@ static struct policy *random_policy(void)
 		const struct option_row *row = &option_rows[i];
 		const char *all = NULL;
 
-		if ((row->flags & OPTION_HIDDEN) || roll(3) == 0)
+		if (option_canonical(row) != row || roll(3) == 0)
 			continue;
 		for (unsigned n = 1 + (option_is_list(row) ? roll(5) : 0); n && !all; n--) {
 			const char *value = a_value(row);
