@@ -170,9 +170,45 @@ static const struct word *denied_by_user(const struct policy *p, const struct sy
 	return NULL;
 }
 
-/* Returns the flag that allows it, or NULL: what every sandbox refuses has none. */
-static const char *add_rule(struct str *out, const struct refusals *r, const struct syscall_info *info)
+/* Sockets that a policy can allow, by family, kind and protocol; ANYTHING matches every number. */
+#define ANYTHING UINT32_MAX
+static const struct grantable {
+	const char *syscall;
+	uint32_t family, kind, protocol;
+	const char *rule, *flag;
+} grantables[] = {
+	{ "socket", 1, ANYTHING, ANYTHING, "no unix socket that has a path is granted", "--unix-allow PATH" },
+	{ "socketpair", 1, ANYTHING, ANYTHING, "a datagram socket can send to any path", "--unix-allow PATH" },
+	{ "socket", 2, 2, 1, "no rule allows ping", "--net-allow icmp://HOST" },
+	{ "socket", 10, 2, 58, "no rule allows ping", "--net-allow icmp://HOST" },
+	{ "socket", 2, 2, 0, "no rule allows UDP", "--net-allow udp://HOST:PORT" },
+	{ "socket", 2, 2, 17, "no rule allows UDP", "--net-allow udp://HOST:PORT" },
+	{ "socket", 10, 2, 0, "no rule allows UDP", "--net-allow udp://HOST:PORT" },
+	{ "socket", 10, 2, 17, "no rule allows UDP", "--net-allow udp://HOST:PORT" },
+};
+
+static bool fits(uint32_t want, uint64_t is)
 {
+	return want == ANYTHING || want == (uint32_t)is;
+}
+
+static const struct grantable *find_grantable(const struct call *call)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(grantables); i++) {
+		const struct grantable *g = &grantables[i];
+
+		if (strcmp(g->syscall, call->info->name) == 0 && fits(g->family, call->raw[0]) &&
+		    fits(g->kind, call->raw[1] & 0xf) && fits(g->protocol, call->raw[2]))
+			return g;
+	}
+	return NULL;
+}
+
+/* Returns the flag that allows it, or NULL: what every sandbox refuses has none. */
+static const char *add_rule(struct str *out, const struct refusals *r, const struct call *call)
+{
+	const struct syscall_info *info = call->info;
+	const struct grantable *g = info ? find_grantable(call) : NULL;
 	const struct word *w = info ? denied_by_user(r->policy, info) : NULL;
 
 	if (w) {
@@ -182,6 +218,10 @@ static const char *add_rule(struct str *out, const struct refusals *r, const str
 	if (info && info->klass == CLASS_SYSV_IPC) {
 		str_add(out, "System V IPC is refused unless it is allowed");
 		return "--extra-allow-syscall " GROUP_SYSV_IPC;
+	}
+	if (g) {
+		str_add(out, g->rule);
+		return g->flag;
 	}
 	str_add(out, info && info->klass == CLASS_SPECIAL ? "refused in every sandbox with these arguments" :
 							    "refused in every sandbox");
@@ -200,7 +240,7 @@ static struct verdict on_any(const struct call *call, void *state)
 	AUTO(str) struct str rule = STR(TEXT_MAX);
 	const char *name = call->info ? call->info->name : "unknown";
 	add_call(&target, call, name);
-	const char *flag = add_rule(&rule, r, call->info);
+	const char *flag = add_rule(&rule, r, call);
 	call->kernel->refuse(call, &(struct refusal){
 		.operation = "syscall",
 		.target = target.rc == 0 ? target.buf : name,

@@ -20,6 +20,12 @@ enum when {
 	PINNED,                 /* only where the user chose the cores */
 	UNLESS_TRAPPED,         /* the metadata feature judges it on the object; without it nobody can */
 	ONLY_IF_TRAPPED,        /* a feature asks for just this; without it the rows below decide */
+	IF_UDP,                 /* the network rules let UDP sockets be made */
+	IF_ICMP,                /* ... and sockets for ping */
+	IF_NO_UNIX,             /* no socket with a path may be connected to */
+	IF_NO_UNIX_DATAGRAMS,
+	IF_NOT_JUDGED,          /* the network rules need a judge of addresses, and no feature is one: nothing leaves */
+	IF_SENDS_NOT_JUDGED,    /* the same, where there are sockets that send without connecting */
 };
 
 struct arg_row {
@@ -34,6 +40,8 @@ struct arg_row {
 #define MASKED(n, m, v, ...) { .arg = (n), .op = ARG_MASK_EQ, .mask = (m), .value = (v), .then = __VA_ARGS__ }
 #define MASKED_NE(n, m, v, ...) { .arg = (n), .op = ARG_MASK_NE, .mask = (m), .value = (v), .then = __VA_ARGS__ }
 #define EQ_AND(n, v) { .arg = (n), .op = ARG_EQ, .value = (v), .and_next = true }
+#define MASKED_AND(n, m, v) { .arg = (n), .op = ARG_MASK_EQ, .mask = (m), .value = (v), .and_next = true }
+#define NE_64(n, v, ...) { .arg = (n), .op = ARG_NE_64, .value = (v), .then = __VA_ARGS__ }
 #define NE_AND(n, v) { .arg = (n), .op = ARG_NE, .value = (v), .and_next = true }
 #define OTHERWISE(...) { .op = ARG_MASK_EQ, .then = __VA_ARGS__ }       /* a mask of nothing always equals nothing */
 
@@ -104,24 +112,47 @@ static const struct arg_row arg_rows[] = {
 	{ "file_setattr", UNLESS_TRAPPED, OTHERWISE(REFUSE(EPERM)) },
 
 	/*
-	 * Landlock judges TCP only, so nothing else may speak IP: not UDP, MPTCP or SCTP. Asking for AF_NETLINK and
-	 * MPTCP is what libraries do at every start, so these stay silent.
+	 * A path can name a socket of the host. Only datagram sockets can do so in each send, a pair of them too; the kernel
+	 * makes a datagram socket of SOCK_RAW.
 	 */
-	{ "socket", ALWAYS, EQ(0, 1, ALLOWED) },                                /* AF_UNIX */
+	{ "socket", IF_NO_UNIX, EQ(0, 1, REFUSE(EACCES)) },
+	{ "socket", IF_NO_UNIX_DATAGRAMS, EQ_AND(0, 1) },
+	{ "socket", IF_NO_UNIX_DATAGRAMS, MASKED(1, SOCK_KIND, 2, REFUSE(EACCES)) },
+	{ "socket", IF_NO_UNIX_DATAGRAMS, EQ_AND(0, 1) },
+	{ "socket", IF_NO_UNIX_DATAGRAMS, MASKED(1, SOCK_KIND, 3, REFUSE(EACCES)) },
+	{ "socket", ALWAYS, EQ(0, 1, ALLOWED) },
+	{ "socketpair", ALWAYS, NE(0, 1, REFUSE(EAFNOSUPPORT)) },
+	{ "socketpair", IF_NO_UNIX_DATAGRAMS, MASKED(1, SOCK_KIND, 2, REFUSE(EACCES)) },
+	{ "socketpair", IF_NO_UNIX_DATAGRAMS, MASKED(1, SOCK_KIND, 3, REFUSE(EACCES)) },
+	/*
+	 * Landlock judges TCP only and the supervisor UDP and ping, so nothing else may speak IP: not MPTCP or SCTP. Asking
+	 * for AF_NETLINK and MPTCP is what libraries do at every start, so these stay silent.
+	 */
 	{ "socket", ALWAYS, EQ_AND(0, 16) },                                    /* AF_NETLINK ... */
 	{ "socket", ALWAYS, NE(2, 0, SILENT(EAFNOSUPPORT)) },                   /* ... but NETLINK_ROUTE, ... */
 	{ "socket", ONLY_IF_TRAPPED, EQ(0, 16, ALLOWED) },                      /* ... which the netlink feature plays */
 	{ "socket", ALWAYS, EQ(0, 16, SILENT(EAFNOSUPPORT)) },
 	{ "socket", ALWAYS, NE_AND(0, 2) },                                     /* neither AF_INET ... */
 	{ "socket", ALWAYS, NE(0, 10, REFUSE(EAFNOSUPPORT)) },                  /* ... nor AF_INET6 */
-	{ "socket", ALWAYS, MASKED(1, SOCK_KIND, 2, REFUSE(EPERM)) },           /* SOCK_DGRAM */
+	{ "socket", IF_UDP, MASKED_AND(1, SOCK_KIND, 2) },                      /* SOCK_DGRAM */
+	{ "socket", IF_UDP, EQ(2, 0, ALLOWED) },
+	{ "socket", IF_UDP, MASKED_AND(1, SOCK_KIND, 2) },
+	{ "socket", IF_UDP, EQ(2, 17, ALLOWED) },                               /* IPPROTO_UDP */
+	{ "socket", IF_ICMP, MASKED_AND(1, SOCK_KIND, 2) },
+	{ "socket", IF_ICMP, EQ(2, 1, ALLOWED) },                               /* IPPROTO_ICMP */
+	{ "socket", IF_ICMP, MASKED_AND(1, SOCK_KIND, 2) },
+	{ "socket", IF_ICMP, EQ(2, 58, ALLOWED) },                              /* IPPROTO_ICMPV6 */
+	{ "socket", ALWAYS, MASKED(1, SOCK_KIND, 2, REFUSE(EPERM)) },
 	{ "socket", ALWAYS, MASKED(1, SOCK_KIND, 3, REFUSE(EPERM)) },           /* SOCK_RAW */
 	{ "socket", ALWAYS, MASKED_NE(1, SOCK_KIND, 1, REFUSE(EPROTONOSUPPORT)) },
 	{ "socket", ALWAYS, EQ(2, 0, ALLOWED) },
 	{ "socket", ALWAYS, EQ(2, 6, ALLOWED) },                                /* IPPROTO_TCP */
 	{ "socket", ALWAYS, EQ(2, 262, SILENT(EPROTONOSUPPORT)) },              /* IPPROTO_MPTCP */
 	{ "socket", ALWAYS, OTHERWISE(REFUSE(EPROTONOSUPPORT)) },
-	{ "socketpair", ALWAYS, NE(0, 1, REFUSE(EAFNOSUPPORT)) },
+	{ "connect",  IF_NOT_JUDGED, OTHERWISE(REFUSE(EACCES)) },
+	{ "sendto",   IF_SENDS_NOT_JUDGED, NE_64(4, 0, REFUSE(EACCES)) },
+	{ "sendmsg",  IF_SENDS_NOT_JUDGED, OTHERWISE(REFUSE(EACCES)) },
+	{ "sendmmsg", IF_SENDS_NOT_JUDGED, OTHERWISE(REFUSE(EACCES)) },
 	{ "sendto",   ALWAYS, ANY(3, FASTOPEN, SILENT(EOPNOTSUPP)) },
 	{ "sendmsg",  ALWAYS, ANY(2, FASTOPEN, SILENT(EOPNOTSUPP)) },
 	{ "sendmmsg", ALWAYS, ANY(3, FASTOPEN, SILENT(EOPNOTSUPP)) },
@@ -228,23 +259,56 @@ static int apply_row(struct sysrules *r, const struct arg_row *row)
 	return push_test(&r->rule[nr], test);
 }
 
+static bool has_trap(const struct trap *traps, size_t count, const char *syscall)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(traps[i].syscall, syscall) == 0)
+			return true;
+	return false;
+}
+
+static bool sends_to(const struct policy *p)
+{
+	return policy_has_proto(p, NET_UDP) || policy_has_proto(p, NET_ICMP);
+}
+
+static bool row_counts(const struct sysrules *r, const struct policy *p, const struct trap *traps, size_t count,
+		       const struct arg_row *row)
+{
+	switch (row->when) {
+	case ALWAYS:
+		return true;
+	case SUPERVISED:
+		return r->supervised;
+	case PINNED:
+		return p->cores_given;
+	case UNLESS_TRAPPED:
+		return !trap_covers(traps, count, row, true);
+	case ONLY_IF_TRAPPED:
+		return trap_covers(traps, count, row, false);
+	case IF_UDP:
+		return policy_has_proto(p, NET_UDP);
+	case IF_ICMP:
+		return policy_has_proto(p, NET_ICMP);
+	case IF_NO_UNIX:
+		return !policy_reaches_unix(p);
+	case IF_NO_UNIX_DATAGRAMS:
+		return !policy_has_unix_datagrams(p);
+	case IF_NOT_JUDGED:
+		return policy_judges_addresses(p) && !has_trap(traps, count, row->syscall);
+	case IF_SENDS_NOT_JUDGED:
+		return sends_to(p) && !has_trap(traps, count, row->syscall);
+	}
+	return false;
+}
+
 static int apply_rows(struct sysrules *r, const struct policy *p, const struct trap *traps, size_t count)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(arg_rows) && rc == 0; i++) {
-		const struct arg_row *row = &arg_rows[i];
-
-		if (row->when == SUPERVISED && !r->supervised)
-			continue;
-		if (row->when == PINNED && !p->cores_given)
-			continue;
-		if (row->when == UNLESS_TRAPPED && trap_covers(traps, count, row, true))
-			continue;
-		if (row->when == ONLY_IF_TRAPPED && !trap_covers(traps, count, row, false))
-			continue;
-		rc = apply_row(r, row);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(arg_rows) && rc == 0; i++)
+		if (row_counts(r, p, traps, count, &arg_rows[i]))
+			rc = apply_row(r, &arg_rows[i]);
 	return rc;
 }
 

@@ -98,6 +98,16 @@ static void read_setting(struct table *t, struct policy *p, char *word, struct t
 		p->no_supervisor = true;
 	else if (strcmp(word, "cores") == 0)
 		p->cores_given = true;
+	else if (strcmp(word, "writes") == 0)
+		bare_add(&p->fs_write, "/w", NULL);
+	else if (strcmp(word, "unix") == 0)
+		bare_add(&p->unix_allow, "/run/x", NULL);
+	else if (strcmp(word, "udp") == 0)
+		p->net_facts.protos[NET_UDP] = p->net_facts.judged = true;
+	else if (strcmp(word, "icmp") == 0)
+		p->net_facts.protos[NET_ICMP] = p->net_facts.judged = true;
+	else if (strcmp(word, "judged") == 0)
+		p->net_facts.judged = true;
 	else if (strncmp(word, "allow=", 6) == 0)
 		bare_add(&p->extra_allow, word + 6, NULL);
 	else if (strncmp(word, "deny=", 5) == 0)
@@ -165,7 +175,7 @@ static const struct { const char *name; enum sys_action action; bool has_errno; 
 };
 
 static const struct { const char *name; int code; } errnos[] = {
-	{ "EPERM", EPERM },
+	{ "EPERM", EPERM }, { "EACCES", EACCES },
 	{ "ENOSYS", ENOSYS },
 	{ "EAFNOSUPPORT", EAFNOSUPPORT },
 	{ "EPROTONOSUPPORT", EPROTONOSUPPORT },
