@@ -22,7 +22,7 @@ static struct policy *unfrozen(const char *const *pairs)
 	struct error err = { 0 };
 
 	assert_non_null(p);
-	for (; pairs[0]; pairs += 2)
+	for (; pairs[0] && pairs[1]; pairs += 2)
 		if (policy_add(p, pairs[0], pairs[1], "--test", &err) < 0)
 			fail_msg("%s", err.text);
 	return p;
