@@ -125,7 +125,7 @@ static struct view field_of(struct view line, int number)
 	return field;
 }
 
-/* Adds the heading and the lines of own sockets; how many these were. */
+/* Adds the heading and the lines of own sockets, unless `out` is NULL; how many these were. */
 static size_t filter_table(const struct str *table, int field, const struct own_sockets *own, struct str *out)
 {
 	struct view rest = { table->buf, table->len };
@@ -139,6 +139,8 @@ static size_t filter_table(const struct str *table, int field, const struct own_
 		if (!heading && (view_u64(field_of(line, field), UINT64_MAX, &inode) < 0 || !is_own(own, inode)))
 			continue;
 		kept += !heading;
+		if (!out)
+			continue;
 		str_addn(out, line.ptr, line.len);
 		str_addc(out, '\n');
 	}
@@ -151,7 +153,6 @@ static int add_table(const struct netview_source *source, const char *name, cons
 {
 	const struct view_file *file = &view_files[netview_index(name)];
 	AUTO(str) struct str table = STR(TABLE_MAX);
-	AUTO(str) struct str unused = STR(TABLE_MAX);
 	int rc = source->table(source->arg, file->text, &table);
 
 	*kept = 0;
@@ -159,7 +160,7 @@ static int add_table(const struct netview_source *source, const char *name, cons
 		return out ? rc : 0;
 	if (rc < 0)
 		return rc;
-	*kept = filter_table(&table, file->field, own, out ? out : &unused);
+	*kept = filter_table(&table, file->field, own, out);
 	return out ? out->rc : 0;
 }
 

@@ -260,8 +260,9 @@ static int take_apart(struct plan *plan, const struct grant *grant, const char *
 	return listing < 0 ? 0 : for_each_name(listing, each_entry, &dir);
 }
 
-/* What a grant in the directory of a task says about the network view; false for other grants. */
-static bool grants_net(struct plan *plan, const struct grant *g)
+/* What a grant in the directory of a task says about the network view; false for other grants. *is_view: it is of the
+ * view alone, and nothing of it is the host's. */
+static bool grants_net(struct plan *plan, const struct grant *g, bool *is_view)
 {
 	struct task_place place;
 
@@ -269,11 +270,12 @@ static bool grants_net(struct plan *plan, const struct grant *g)
 		return false;
 	int index = place.net ? netview_index(place.net) : -1;
 
+	*is_view = place.net != NULL;
 	if (index >= 0)
 		plan->out->net_names |= 1ULL << index;
 	else if ((place.net && !place.net[0]) || (!place.net && g->is_dir))
 		plan->out->net_names = UINT64_MAX;
-	else
+	else if (!place.net)
 		return false;
 	plan->out->kinds |= VIRTUAL_NET;
 	return true;
@@ -295,7 +297,8 @@ static int judge(struct plan *plan, struct grant *g)
 {
 	if (!(g->access & READING))
 		return 0;
-	bool is_net = grants_net(plan, g);
+	bool is_view = false;
+	bool is_net = grants_net(plan, g, &is_view);
 	unsigned kinds = g->is_dir ? leads_to(plan, g->path) : 0;
 	enum hidden is_hidden = hidden(g->path);
 
@@ -309,7 +312,7 @@ static int judge(struct plan *plan, struct grant *g)
 		plan->out->kinds |= kinds;
 	if (kinds & VIRTUAL_TASKS)
 		plan->out->net_names = UINT64_MAX;
-	if (!g->is_dir || is_hidden == HIDDEN_GONE)
+	if (!g->is_dir || is_view || is_hidden == HIDDEN_GONE)
 		return 0;
 	if (!is_net && is_kernels(g->path) && !is_gpu(g))
 		return 0;               /* opened by the supervisor, all of it */
