@@ -1,6 +1,7 @@
 /* The network and sockets under the default, which is none: rows N01 to N04, N06, N10, N22, N23 and bad pointers (F23). */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -125,6 +126,51 @@ static int abstract_connect(const struct probe_args *args)
 	if (fd < 0)
 		return fd;
 	return attempt_result(SYS(SYS_connect, fd, &to, offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len));
+}
+
+/* --- N23: interfaces of the machine other than loopback; one without any answers like a kernel without the family --- */
+
+static int is_another_link(const char *reply, long len)
+{
+	for (const struct nlmsghdr *h = (const void *)reply; NLMSG_OK(h, (unsigned long)len); h = NLMSG_NEXT(h, len)) {
+		const struct ifinfomsg *link = NLMSG_DATA(h);
+
+		if (h->nlmsg_type == RTM_NEWLINK && link->ifi_index != 1)
+			return 0;
+		if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
+			return -EOPNOTSUPP;
+	}
+	return 1;
+}
+
+static int route_links(const struct probe_args *args)
+{
+	const struct { struct nlmsghdr head; struct ifinfomsg body; } request = {
+		.head = { .nlmsg_len = sizeof request, .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+	};
+	static _Alignas(8) char reply[32768];
+	int fd = (int)SYS(SYS_socket, AF_NETLINK, SOCK_RAW, 0);
+	long rc = fd < 0 ? fd : SYS(SYS_sendto, fd, &request, sizeof request, 0, 0, 0);
+	int answer = 1;
+
+	(void)args;
+	while (rc >= 0 && answer > 0) {
+		rc = SYS(SYS_recvfrom, fd, reply, sizeof reply, 0, 0, 0);
+		answer = rc > 0 ? is_another_link(reply, rc) : -EIO;
+	}
+	return rc < 0 ? (int)rc : answer;
+}
+
+static int interface_names(const struct probe_args *args)
+{
+	int fd = (int)SYS(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
+	struct { char name[16]; int index; char rest[20]; } request = { .index = 2 };
+	long rc = -ENODEV;
+
+	(void)args;
+	for (; request.index < 1000 && rc == -ENODEV; request.index++)
+		rc = SYS(SYS_ioctl, fd, 0x8910 /* SIOCGIFNAME */, &request);
+	return rc == -ENODEV ? -EOPNOTSUPP : attempt_result(rc);
 }
 
 /* --- F23: what the supervisor reads from hostile memory must end in the errno that the kernel gives --- */
@@ -300,6 +346,8 @@ static const struct probe_case cases[] = {
 	{ "N23", "netlink-netfilter", "a netfilter socket", SOCKET(16, SOCK_RAW, 12), .flags = K },
 	{ "N23", "netlink-audit", "an audit socket", SOCKET(16, SOCK_RAW, 9), .flags = K },
 	{ "N23", "netlink-uevent", "a device event socket", SOCKET(16, SOCK_RAW, 15), .flags = K },
+	{ "N23", "netlink-route-links", "list the other interfaces of the machine", route_links, NULL, K },
+	{ "N23", "interface-names", "the same by SIOCGIFNAME", interface_names, NULL, K },
 	{ "N23", "bluetooth", "a Bluetooth socket", SOCKET(31, SOCK_RAW, 1), .flags = K },
 	{ "N23", "qipcrtr", "a QIPCRTR socket", SOCKET(42, SOCK_DGRAM, 0), .flags = K },
 	{ "F23", "bad-null", "chmod(NULL)", bad_null, NULL, SAME },
