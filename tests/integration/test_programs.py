@@ -138,7 +138,7 @@ def test_redis_over_the_granted_port(policy, work):
     with socket.create_server(("127.0.0.1", 0)) as s:
         port = s.getsockname()[1]
     script = REDIS.format(work=work, listen=f"--port {port} --bind 127.0.0.1", connect=f"-p {port}")
-    grant = ["--net-allow-bind", port, "--net-allow", f":{port}"]
+    grant = ["--net-allow-bind", port, "--net-allow", f"tcp://:{port}"]
     assert box.check(box.run("-w", work, *grant, *policy, "--", "/bin/bash", "-c", script, cwd=work)).stdout == "OK\nvalue\n3\n"
     refused = box.run("-w", work, *policy, "-t", "30", "--", "redis-server", "--port", port, "--bind", "127.0.0.1",
                       "--save", "", cwd=work)
