@@ -49,7 +49,3 @@ void hosts_init(struct hosts *h, const struct policy *p, const struct net_pin *p
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		h->file[i] = (struct vfile){ .path = files[i].path, .content = files[i].say, .arg = h };
 }
-
-/* TEMPORARY until the rules are on main. */
-__attribute__((weak)) bool policy_has_names(const struct policy *p) { (void)p; return false; }
-__attribute__((weak)) bool policy_has_suffixes(const struct policy *p) { (void)p; return false; }

@@ -79,6 +79,7 @@ int prepare_take(struct policy *policy, struct prepared **out, struct error *err
 	p->ruleset = -1;
 	p->cgroup = -1;
 	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutex_init(&p->names_lock, NULL);
 	int rc = prepare(p, err);
 	if (rc < 0) {
 		prepared_unref(p);
@@ -105,7 +106,9 @@ void prepared_unref(struct prepared *p)
 	grants_fini(&p->grants);
 	grants_fini(&p->entries);
 	virtuals_fini(&p->virtuals);
+	names_unref(p->names);
 	policy_free(p->policy);
+	pthread_mutex_destroy(&p->names_lock);
 	pthread_mutex_destroy(&p->lock);
 	mem_free(p);
 }
@@ -164,6 +167,30 @@ int prepared_ruleset(struct prepared *p, const struct grants *extra, int *fd, bo
 		rc = build_whole(p, &none, &p->ruleset, err);
 	*fd = p->ruleset;
 	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+#define NAMES_FRESH_NS (60 * UINT64_C(1000000000))
+
+int prepared_names(struct prepared *p, struct names **out, struct error *err)
+{
+	struct names *fresh = NULL;
+	int rc = 0;
+
+	*out = NULL;
+	if (!policy_judges_addresses(p->policy))
+		return 0;
+	pthread_mutex_lock(&p->names_lock);
+	if (!p->names || (policy_has_names(p->policy) && sys_now() - p->names->made_ns > NAMES_FRESH_NS)) {
+		rc = names_resolve(p->policy, names_lookup_host, &fresh, err);
+		if (rc == 0) {
+			names_unref(p->names);
+			p->names = fresh;
+		}
+	}
+	if (rc == 0)
+		*out = names_ref(p->names);
+	pthread_mutex_unlock(&p->names_lock);
 	return rc;
 }
 

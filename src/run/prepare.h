@@ -12,6 +12,7 @@
 #include "policy/policy.h"
 #include "policy/sysrules.h"
 #include "policy/virtual.h"
+#include "run/names.h"
 #include "supervisor/dispatch.h"
 
 /* Immutable but for the count, the lock and what the lock guards; any thread may use it. */
@@ -29,6 +30,8 @@ struct prepared {
 	pthread_mutex_t lock;
 	int cgroup;                     /* the folder for cgroups of the sandboxes, -1: their limits need none or have none */
 	int ruleset;                    /* of the grants alone, built when first needed; -1 until then */
+	pthread_mutex_t names_lock;     /* guards names; held while they are looked up */
+	struct names *names;            /* what the names stood for lately; NULL until a sandbox needs it */
 };
 
 /* Freezes the policy and prepares it; owns the policy from here on, failure included. *out has one user. */
@@ -42,6 +45,12 @@ void prepared_retire(struct prepared *p);
 
 /* The Landlock ruleset for the grants and `extra`: *own tells whether the caller must close it. */
 int prepared_ruleset(struct prepared *p, const struct grants *extra, int *fd, bool *own, struct error *err);
+
+/*
+ * The matcher of the network rules, with the names as they stand now; what is less than a minute old serves again.
+ * *out is a reference for the caller, and NULL where the policy judges no addresses: then nothing is looked up.
+ */
+int prepared_names(struct prepared *p, struct names **out, struct error *err);
 
 /* Both lists as one, without descriptors. 0 or -ENOMEM. */
 int grants_joined(const struct grants *a, const struct grants *b, struct grants *out);

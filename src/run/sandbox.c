@@ -16,6 +16,18 @@
 
 /* --- start --- */
 
+/* Only where the rules name hosts or addresses: other starts look nothing up. */
+static int find_names(struct sandbox *box, struct error *err)
+{
+	const struct policy *p = box->prepared->policy;
+	int rc = prepared_names(box->prepared, &box->names, err);
+
+	if (rc < 0 || !(policy_has_names(p) || policy_has_suffixes(p)))
+		return rc;
+	box->openings = openings_new();
+	return box->openings ? 0 : error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the names that may be reached");
+}
+
 static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, const struct launch *launch,
 			   struct error *err)
 {
@@ -37,7 +49,10 @@ static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, co
 		.outside_gid = (gid_t)SYS(SYS_getegid),
 	};
 	s->dispatch = prepared->dispatch;
-	hosts_init(&box->hosts, p, NULL, 0);
+	rc = find_names(box, err);
+	if (rc < 0)
+		return rc;
+	hosts_init(&box->hosts, p, box->names ? box->names->pins : NULL, box->names ? box->names->count : 0);
 	const struct feature_env env = {
 		.policy = p,
 		.vfiles = box->hosts.file,
@@ -45,6 +60,8 @@ static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, co
 		.virtuals = &prepared->virtuals,
 		.grants = &box->grants,
 		.rules = prepared->rules,
+		.net = box->names ? box->names->match : NULL,
+		.openings = box->openings,
 		.program_name = launch->argv[0],
 		.signals_scoped = prepared->landlock.state[PROTECT_SIGNAL_SCOPE] == PROTECTION_ACTIVE,
 	};
@@ -257,6 +274,8 @@ void sandbox_free(struct sandbox *box)
 		supervisor_fini(&box->supervisor);
 	for (int i = 0; i < 3; i++)
 		fd_close(&box->pipes[i]);
+	names_unref(box->names);
+	openings_free(box->openings);
 	grants_fini(&box->grants);
 	mem_free(box->program);
 	str_fini(&box->limit);

@@ -33,6 +33,8 @@ struct sandbox {
 	struct prepared *prepared;
 	struct grants grants;           /* all of them, without descriptors: for features and the report */
 	struct hosts hosts;             /* what the virtual files say */
+	struct names *names;            /* NULL: no addresses are judged */
+	struct openings *openings;      /* NULL: no rule names a host */
 	struct spawn spawn;
 	struct supervisor supervisor;
 	bool supervisor_made;
