@@ -230,6 +230,15 @@ static int missing_file(const struct call *call, const struct vfiles *v, const s
 	return path.rc < 0 ? -1 : virtual_by_path(v->virtuals, path.buf);
 }
 
+/* Granted, but not to the kernel: it appeared after the start in a directory that was taken apart. */
+static void look_at_new_file(const struct vfiles *v, const char *path, struct object *object)
+{
+	if (!grants_find(v->grants, path, ACCESS_READ) || grants_told(v->grants, path, ACCESS_READ) ||
+	    grants_told(&v->virtuals->entries, path, ACCESS_READ))
+		return;
+	mean(object, MEANT_READ, grants_find(v->grants, path, ACCESS_READ | ACCESS_WRITE) != NULL);
+}
+
 static void recognise(const struct call *call, const struct vfiles *v, struct object *object)
 {
 	const struct file_id id = { object->at.dev, object->at.ino };
@@ -244,7 +253,7 @@ static void recognise(const struct call *call, const struct vfiles *v, struct ob
 		mean(object, MEANT_READ, 0);
 		return;
 	}
-	if (S_ISDIR(object->at.mode) && !object->at.procfs && !object->at.sysfs)
+	if (S_ISDIR(object->at.mode) && !object->at.procfs && !object->at.sysfs && !v->virtuals->listed_len)
 		return;
 	/* The host may have put a new file in the place of the one that was there at the start. */
 	if (call->kernel->path_of(call, object->at.fd, path) < 0)
@@ -254,6 +263,8 @@ static void recognise(const struct call *call, const struct vfiles *v, struct ob
 		mean(object, MEANT_FILE, number);
 	else if (object->at.procfs || object->at.sysfs)
 		look_at_kernel_file(call, v, path, object);
+	else if (v->virtuals->listed_len)
+		look_at_new_file(v, path, object);
 }
 
 static bool some_are_missing(const struct virtuals *v)
@@ -330,7 +341,7 @@ static struct verdict open_granted(const struct call *call, const struct vfiles 
 {
 	bool both = object->number && (flags & O_ACCMODE) == O_RDWR;
 
-	if (flags & (O_PATH | O_CREAT | O_TRUNC) || ((flags & O_ACCMODE) != O_RDONLY && !both))
+	if (flags & (O_PATH | O_EXCL | O_TRUNC) || ((flags & O_ACCMODE) != O_RDONLY && !both))
 		return pass_on(v);
 	if (!S_ISREG(object->at.mode) && !S_ISDIR(object->at.mode))
 		return pass_on(v);

@@ -106,6 +106,14 @@ const struct grant *grants_find(const struct grants *g, const char *path, unsign
 	return (joined & access) == access ? best : NULL;
 }
 
+bool grants_told(const struct grants *g, const char *path, unsigned access)
+{
+	for (size_t i = 0; i < g->len && access; i++)
+		if (covers(&g->at[i], path))
+			access &= ~(g->at[i].access & ~g->at[i].withheld);
+	return access == 0;
+}
+
 const struct grant *grants_nearest(const struct grants *g, const char *path)
 {
 	unsigned joined = 0;

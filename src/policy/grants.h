@@ -47,6 +47,9 @@ const struct grant *grants_find(const struct grants *g, const char *path, unsign
 /* The nearest grant that covers `path` with any right at all, or NULL: "granted for reading only". */
 const struct grant *grants_nearest(const struct grants *g, const char *path);
 
+/* True when the kernel was told all of `access` on `path`: what is withheld does not count. */
+bool grants_told(const struct grants *g, const char *path, unsigned access);
+
 /* True when `path` is `top` or lies beneath it. */
 bool path_is_beneath(const char *path, const char *top);
 

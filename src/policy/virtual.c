@@ -6,13 +6,13 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "policy/grants.h"
 
 void virtuals_fini(struct virtuals *v)
 {
 	for (size_t i = 0; i < v->files; i++)
 		mem_free(v->file[i].target);
 	mem_free(v->listed);
+	grants_fini(&v->entries);
 	*v = (struct virtuals){ 0 };
 }
 

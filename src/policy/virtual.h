@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "policy/grants.h"
+
 enum virtual_kind {
 	VIRTUAL_FILES = 1,      /* /etc/hosts and its like: opens, and calls that ask about paths, are looked at */
 	VIRTUAL_NET = 2,        /* the net directory of every task in procfs is a view */
@@ -44,6 +46,7 @@ struct virtuals {
 	struct file_id *listed;
 	size_t listed_len;
 	size_t listed_cap;
+	struct grants entries;  /* what Landlock is told in their place */
 };
 
 void virtuals_fini(struct virtuals *v);

@@ -57,7 +57,7 @@ static int prepare(struct prepared *p, struct error *err)
 	if (rc == 0)
 		rc = resolve_grants(p->policy, &p->grants, err);
 	if (rc == 0)
-		rc = virtual_plan(p->policy, &p->grants, &p->virtuals, &p->entries, err);
+		rc = virtual_plan(p->policy, &p->grants, &p->virtuals, err);
 	p->policy->virtual_kinds = p->virtuals.kinds;
 	if (rc == 0)
 		rc = build_filter(p, err);
@@ -104,7 +104,6 @@ void prepared_unref(struct prepared *p)
 	filter_fini(&p->filter);
 	sysrules_free(p->rules);
 	grants_fini(&p->grants);
-	grants_fini(&p->entries);
 	virtuals_fini(&p->virtuals);
 	names_unref(p->names);
 	policy_free(p->policy);
@@ -118,7 +117,7 @@ void prepared_retire(struct prepared *p)
 	if (!p)
 		return;
 	grants_close(&p->grants);
-	grants_close(&p->entries);
+	grants_close(&p->virtuals.entries);
 	fd_close(&p->ruleset);
 	fd_close(&p->cgroup);
 	prepared_unref(p);
@@ -144,7 +143,7 @@ static int lend_all(const struct grants *const lists[3], struct grants *out)
 static int build_whole(struct prepared *p, const struct grants *extra, int *fd, struct error *err)
 {
 	struct grants all = { 0 };
-	int rc = lend_all((const struct grants *const[]){ &p->grants, &p->entries, extra }, &all);
+	int rc = lend_all((const struct grants *const[]){ &p->grants, &p->virtuals.entries, extra }, &all);
 
 	if (rc < 0)
 		return error_set(err, ERR_MEMORY, rc, "not enough memory for the grants");
@@ -198,6 +197,7 @@ int grants_joined(const struct grants *a, const struct grants *b, struct grants 
 {
 	const struct grants *const lists[] = { a, b };
 	struct grants joined = { .own_proc = a->own_proc || b->own_proc };
+	size_t seen = 0;
 
 	for (size_t l = 0; l < ARRAY_SIZE(lists); l++)
 		for (size_t i = 0; i < lists[l]->len; i++) {
@@ -207,6 +207,8 @@ int grants_joined(const struct grants *a, const struct grants *b, struct grants 
 				grants_fini(&joined);
 				return rc;
 			}
+			if (joined.len > seen)
+				joined.at[seen++].withheld = g->withheld;
 		}
 	*out = joined;
 	return 0;

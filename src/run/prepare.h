@@ -20,7 +20,6 @@ struct prepared {
 	atomic_int users;
 	struct policy *policy;          /* owned, frozen */
 	struct grants grants;           /* descriptors stay open: later rulesets need them */
-	struct grants entries;          /* for Landlock, in place of what is withheld of the grants */
 	struct virtuals virtuals;
 	struct landlock_plan landlock;
 	struct dispatch dispatch;       /* the active features, without state: a sandbox copies it */

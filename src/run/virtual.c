@@ -1,7 +1,7 @@
 /*
  * Which files are virtual under a policy and its grants. A Landlock rule covers all that is beneath it, so a grant of a
- * directory that holds something virtual becomes rules for its other entries, as they are now: what appears later
- * directly in such a directory is not covered. Writing is not withheld: who granted it meant the host's own file.
+ * directory that holds something virtual becomes rules for its other entries, as they are now: what appears
+ * there later is opened by the supervisor. Writing is not withheld: who granted it meant the host's own file.
  */
 #include "run/virtual.h"
 
@@ -31,7 +31,6 @@ struct lead {
 struct plan {
 	const struct policy *policy;
 	struct virtuals *out;
-	struct grants *entries;
 	struct lead lead[LEADS_MAX];
 	size_t leads;
 };
@@ -242,7 +241,7 @@ static int each_entry(void *arg, const char *name)
 		return 0;               /* the kernel's own: what is read there is opened by the supervisor */
 	if (kinds || is_hidden == HIDDEN_LIST)
 		return take_apart(plan, dir->grant, path.buf, fd);
-	return grants_add_take(plan->entries, path.buf, take_fd(&fd), S_ISDIR(st.st_mode), dir->grant->access & READING,
+	return grants_add_take(&plan->out->entries, path.buf, take_fd(&fd), S_ISDIR(st.st_mode), dir->grant->access & READING,
 			       dir->grant->origin, NULL);
 }
 
@@ -343,8 +342,7 @@ static int find_files(struct plan *plan, const struct grants *g)
 	return rc;
 }
 
-int virtual_plan(const struct policy *p, struct grants *g, struct virtuals *out, struct grants *entries,
-		 struct error *err)
+int virtual_plan(const struct policy *p, struct grants *g, struct virtuals *out, struct error *err)
 {
 	AUTO(free) struct plan *plan = NULL;
 	int rc;
@@ -356,7 +354,6 @@ int virtual_plan(const struct policy *p, struct grants *g, struct virtuals *out,
 		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the virtual files");
 	plan->policy = p;
 	plan->out = out;
-	plan->entries = entries;
 	rc = find_files(plan, g);
 	if (rc == 0 && reaches_kernel(g))
 		rc = add_kernel_places(plan);

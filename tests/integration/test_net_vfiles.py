@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from box import IS_ROOT, PYTHON, bare_python, check, compiled, python, run, status
+from box import IS_ROOT, PYTHON, SANDLOCK, bare_python, check, compiled, python, run, status
 
 NAMES = ["--net-allow", "localhost:9"]
 BOX = ["--name", "box7"]
@@ -221,6 +221,28 @@ def test_the_other_files_of_the_folder_are_there(victim):
 def test_a_grant_of_the_root_does_not_reach_the_file(victim):
     done = check(run("-r", "/", *VICTIMS[victim][0], "--", "cat", victim))
     check_virtual(victim, done.stdout)
+
+
+@pytest.mark.parametrize("grant", ["-r", "-w"])
+def test_what_appears_later_in_a_folder_taken_apart_can_be_used(grant, tmp_path):
+    """The root holds /etc, so it is taken apart; its new entries are opened by the supervisor."""
+    if not IS_ROOT:
+        pytest.skip("allowed: only root may write to the root")
+    new = f"/sandlock-test-{os.getpid()}"
+    inside = f"mkdir {new} && echo hello > {new}/file; " if grant == "-w" else ""
+    code = f"{inside}echo ready; read line; cat {new}/file; ls {new}; cat {new}/file > /dev/null"
+    box = subprocess.Popen([SANDLOCK, "run", grant, "/", *BOX, "--", "sh", "-c", code], stdin=subprocess.PIPE,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert box.stdout.readline() == "ready\n", box.communicate()
+        if grant == "-r":
+            os.mkdir(new)
+            with open(new + "/file", "w") as f:
+                f.write("hello\n")
+        out, err = box.communicate("go\n", timeout=30)
+        assert out == "hello\nfile\n", err
+    finally:
+        subprocess.run(["rm", "-rf", new])
 
 
 def test_names_are_in_the_hosts_file(names):

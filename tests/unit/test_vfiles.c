@@ -48,6 +48,10 @@ static const struct thing things[] = {
 	{ "eth0", "/sys/devices/pci/net/eth0/mtu", 47, S_IFREG, false, true, 0 },
 	{ "class", "/sys/class/net", 48, S_IFDIR, false, true, 0 },
 	{ "block", "/sys/class/block", 49, S_IFDIR, false, true, 0 },
+	{ "later", "/later/file", 60, S_IFREG, false, false, 0 },
+	{ "written", "/later/w/file", 61, S_IFREG, false, false, 0 },
+	{ "told", "/usr/file", 62, S_IFREG, false, false, 0 },
+	{ "entry", "/later/entry/file", 63, S_IFREG, false, false, 0 },
 	{ "fifo", "/proc/50/fifo", 50, S_IFIFO, true, false, 0 },
 	{ "gone", NULL, 0, 0, false, false, -ENOENT },
 	{ "wait", NULL, 0, 0, false, false, MUST_WAIT },
@@ -147,7 +151,15 @@ static int setup(void **unused)
 	static struct file_id listed[] = { { HOST_DEV, 30 } };
 	static struct grant granted[] = {
 		{ .path = (char *)"/proc", .len = 5, .is_dir = true, .access = ACCESS_READ, .origin = (char *)"-r" },
+		{ .path = (char *)"/later", .len = 6, .is_dir = true, .access = ACCESS_READ, .withheld = ACCESS_READ,
+		  .origin = (char *)"-r" },
+		{ .path = (char *)"/later/w", .len = 8, .is_dir = true, .access = ACCESS_READ | ACCESS_WRITE,
+		  .withheld = ACCESS_READ, .origin = (char *)"-w" },
+		{ .path = (char *)"/usr", .len = 4, .is_dir = true, .access = ACCESS_READ, .origin = (char *)"-r" },
 		{ .path = (char *)"/sys", .len = 4, .is_dir = true, .access = ACCESS_READ | ACCESS_WRITE, .origin = (char *)"-w" },
+	};
+	static struct grant entries[] = {
+		{ .path = (char *)"/later/entry", .len = 12, .is_dir = true, .access = ACCESS_READ, .origin = (char *)"-r" },
 	};
 	static const struct grants grants = { .at = granted, .len = ARRAY_SIZE(granted) };
 
@@ -159,6 +171,7 @@ static int setup(void **unused)
 		.files = 1,
 		.net_names = ~(1ULL << 5),      /* without arp */
 		.listed = listed, .listed_len = 1,
+		.entries = { .at = entries, .len = 1 },
 	};
 	fake = (struct fake){ 0 };
 	ops = fake_ops;
@@ -236,7 +249,8 @@ static void open_flags_mean_what_they_mean_for_a_file(void **unused)
 		int error;
 	} cases[] = {
 		{ O_WRONLY, EACCES }, { O_RDWR, EACCES }, { O_RDONLY | O_TRUNC, EACCES }, { O_DIRECTORY, ENOTDIR },
-		{ O_CREAT | O_EXCL, EEXIST }, { O_CREAT, 0 }, { O_NOFOLLOW, 0 }, { O_PATH, 0 }, { O_PATH | O_DIRECTORY, ENOTDIR },
+		{ O_CREAT | O_EXCL, EEXIST }, { O_CREAT, 0 }, { O_NOFOLLOW, 0 }, { O_PATH, 0 },
+		{ O_PATH | O_DIRECTORY, ENOTDIR },
 		{ O_CREAT | O_WRONLY, EACCES }, { O_TMPFILE | O_RDWR, ENOTDIR }, { O_NONBLOCK, 0 },
 	};
 
@@ -323,12 +337,33 @@ static void what_landlock_is_not_told_is_opened_for_reading(void **unused)
 	(void)fd;
 }
 
+static void what_appeared_in_a_folder_taken_apart_is_opened_as_granted(void **unused)
+{
+	(void)unused;
+	struct verdict v = ask_open("later", O_RDONLY);
+	AUTO(fd) int one = (int)v.value;
+	assert_int_equal(v.kind, V_GIVE_FD);
+	assert_int_equal(ask_open("later", O_RDWR).kind, V_CONTINUE);
+	v = ask_open("written", O_RDWR | O_CREAT);
+	AUTO(fd) int two = (int)v.value;
+	assert_int_equal(v.kind, V_GIVE_FD);
+	assert_int_equal(reopened & O_ACCMODE, O_RDWR);
+	assert_int_equal(ask_open("written", O_RDWR | O_CREAT | O_EXCL).kind, V_CONTINUE);
+	/* what the kernel was told of is its own matter */
+	assert_int_equal(ask_open("told", O_RDONLY).kind, V_CONTINUE);
+	assert_int_equal(ask_open("entry", O_RDONLY).kind, V_CONTINUE);
+	(void)one;
+	(void)two;
+}
+
 static void explain_looks_on_after_us(void **unused)
 {
 	(void)unused;
 	feature_vfiles.stop(state);
 	policy.explain = true;
-	assert_int_equal(feature_vfiles.start(&(struct feature_env){ .policy = &policy, .virtuals = &virtuals }, &state, NULL), 0);
+	const struct grants none = { 0 };
+	const struct feature_env env = { .policy = &policy, .virtuals = &virtuals, .grants = &none };
+	assert_int_equal(feature_vfiles.start(&env, &state, NULL), 0);
 	assert_int_equal(ask_open("other", O_RDONLY).kind, V_NEXT);
 	assert_int_equal(ask("truncate", "other", 0, (const uint64_t[6]){ 1, 0 }).kind, V_NEXT);
 	assert_int_equal(ask("stat", "other", 0, (const uint64_t[6]){ 1, 1 }).kind, V_CONTINUE);
@@ -371,7 +406,8 @@ static void stat_says_what_the_descriptor_says(void **unused)
 	assert_int_equal(ask("newfstatat", "link", 1, (const uint64_t[6]){ (uint32_t)AT_FDCWD, 1, 2, 0 }).kind, V_RETURN);
 	memcpy(&outside, fake.out, sizeof outside);
 	assert_memory_equal(&inside, &outside, sizeof inside);
-	assert_int_equal(ask("statx", "link", 1, (const uint64_t[6]){ (uint32_t)AT_FDCWD, 1, 0, 0xfff, 3 }).kind, V_RETURN);
+	const uint64_t raw[6] = { (uint32_t)AT_FDCWD, 1, 0, 0xfff, 3 };
+	assert_int_equal(ask("statx", "link", 1, raw).kind, V_RETURN);
 	struct statx stx;
 	memcpy(&stx, fake.out, sizeof stx);
 	assert_int_equal(stx.stx_ino, inside.st_ino);
@@ -464,6 +500,7 @@ int main(void)
 		TEST(openat2_is_walked_as_it_asks_and_odd_ones_are_the_kernels),
 		TEST(the_view_of_the_network_is_closed),
 		TEST(what_landlock_is_not_told_is_opened_for_reading),
+		TEST(what_appeared_in_a_folder_taken_apart_is_opened_as_granted),
 		TEST(explain_looks_on_after_us),
 		cmocka_unit_test_setup_teardown(a_file_that_the_host_has_not_got_is_there, setup_missing, teardown_missing),
 		TEST(stat_says_what_the_descriptor_says),

@@ -262,7 +262,6 @@ static void a_memory_file_fails_whole(void **unused)
 struct planned {
 	struct policy *policy;
 	struct grants grants;
-	struct grants entries;
 	struct virtuals virtuals;
 };
 
@@ -276,22 +275,21 @@ static int plan_for(const char *read, const char *name, bool write, struct plann
 		assert_int_equal(policy_set(out->policy, "program.name", name, "--name", &err), 0);
 	assert_int_equal(policy_freeze(out->policy, &err), 0);
 	assert_int_equal(resolve_grants(out->policy, &out->grants, &err), 0);
-	return virtual_plan(out->policy, &out->grants, &out->virtuals, &out->entries, &err);
+	return virtual_plan(out->policy, &out->grants, &out->virtuals, &err);
 }
 
 static void plan_fini(struct planned *p)
 {
 	grants_fini(&p->grants);
-	grants_fini(&p->entries);
 	virtuals_fini(&p->virtuals);
 	policy_free(p->policy);
 }
 
 static const struct grant *entry(const struct planned *p, const char *path)
 {
-	for (size_t i = 0; i < p->entries.len; i++)
-		if (strcmp(p->entries.at[i].path, path) == 0)
-			return &p->entries.at[i];
+	for (size_t i = 0; i < p->virtuals.entries.len; i++)
+		if (strcmp(p->virtuals.entries.at[i].path, path) == 0)
+			return &p->virtuals.entries.at[i];
 	return NULL;
 }
 
@@ -303,11 +301,11 @@ static void nothing_virtual_in_reach_changes_nothing(void **unused)
 	assert_int_equal(plan_for("/etc", NULL, false, &p), 0);
 	assert_int_equal(p.virtuals.kinds, 0);
 	assert_int_equal(p.grants.at[0].withheld, 0);
-	assert_int_equal(p.entries.len, 0);
+	assert_int_equal(p.virtuals.entries.len, 0);
 	plan_fini(&p);
 	assert_int_equal(plan_for("/usr", "box", false, &p), 0);
 	assert_int_equal(p.virtuals.kinds, 0);
-	assert_int_equal(p.entries.len, 0);
+	assert_int_equal(p.virtuals.entries.len, 0);
 	plan_fini(&p);
 }
 
@@ -351,7 +349,7 @@ static void the_file_itself_is_withheld(void **unused)
 		skip();
 	assert_int_equal(plan_for("/etc/hostname", "box", false, &p), 0);
 	assert_int_equal(p.grants.at[0].withheld, ACCESS_READ | ACCESS_EXEC);
-	assert_int_equal(p.entries.len, 0);
+	assert_int_equal(p.virtuals.entries.len, 0);
 	plan_fini(&p);
 	/* Who may write it means the host's. */
 	assert_int_equal(plan_for("/etc/hostname", "box", true, &p), 0);
@@ -388,7 +386,7 @@ static void grants_of_kernel_files_are_judged_by_what_they_reach(void **unused)
 		if (p.virtuals.kinds != cases[i].kinds)
 			fail_msg("%s: %x", cases[i].path, p.virtuals.kinds);
 		assert_int_equal(p.grants.at[0].withheld, cases[i].kinds ? ACCESS_READ | ACCESS_EXEC : 0);
-		assert_int_equal(p.entries.len, 0);
+		assert_int_equal(p.virtuals.entries.len, 0);
 		plan_fini(&p);
 	}
 }
@@ -399,7 +397,7 @@ static void without_a_supervisor_nothing_is_virtual(void **unused)
 
 	(void)unused;
 	p.policy->no_supervisor = true;
-	assert_int_equal(virtual_plan(p.policy, &p.grants, &p.virtuals, &p.entries, NULL), 0);
+	assert_int_equal(virtual_plan(p.policy, &p.grants, &p.virtuals, NULL), 0);
 	assert_int_equal(p.virtuals.kinds, 0);
 	plan_fini(&p);
 }
@@ -418,7 +416,7 @@ static void a_plan_that_fails_leaves_nothing_behind(void **unused)
 		assert_int_equal(policy_freeze(p.policy, &err), 0);
 		assert_int_equal(resolve_grants(p.policy, &p.grants, &err), 0);
 		fault_arm(n);
-		int rc = virtual_plan(p.policy, &p.grants, &p.virtuals, &p.entries, &err);
+		int rc = virtual_plan(p.policy, &p.grants, &p.virtuals, &err);
 		bool fired = fault_fired();
 
 		if (rc == 0 && p.virtuals.kinds)        /* an entry that cannot be opened is left out, no more */
