@@ -1,0 +1,485 @@
+/* The socket operations on real sockets of this process: waiting, timeouts, flags put back, control data. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fault.h"
+
+#include "base/mem.h"
+#include "supervisor/control.h"
+#include "supervisor/notify.h"
+#include "supervisor/onbehalf.h"
+#include "supervisor/sockets.h"
+
+static struct supervisor *s;
+static struct report report;
+static struct progress progress;
+static struct call call;
+static bool valid;
+
+/* The notification lives as long as the test says. */
+static bool answer_validity(long nr, const long *args, long *result)
+{
+	if (nr != SYS_ioctl || (unsigned long)args[1] != SC_IOCTL_ID_VALID)
+		return false;
+	*result = valid ? 0 : -ENOENT;
+	return true;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	s = calloc(1, sizeof *s);
+	valid = true;
+	if (!s || report_init(&report) < 0 || supervisor_init(s, &report) < 0)
+		return -1;
+	progress = (struct progress){ 0 };
+	call = (struct call){ .tid = (pid_t)syscall(SYS_gettid), .supervisor = s, .progress = &progress, .kernel = &onbehalf_ops };
+	sys_seam = answer_validity;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	sys_seam = NULL;
+	supervisor_fini(s);
+	report_fini(&report);
+	free(s);
+	return 0;
+}
+
+static int bound(int type, struct sockaddr_in *at)
+{
+	socklen_t len = sizeof *at;
+	int fd = socket(AF_INET, type, 0);
+
+	*at = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	assert_int_equal(bind(fd, (struct sockaddr *)at, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)at, &len), 0);
+	return fd;
+}
+
+/* A port whose queue is full: what is sent to it gets no answer, as in a black hole. */
+struct hole {
+	int fds[4];
+	struct sockaddr_in at;
+};
+
+static struct hole dig(void)
+{
+	struct hole hole;
+
+	hole.fds[0] = bound(SOCK_STREAM, &hole.at);
+	assert_int_equal(listen(hole.fds[0], 0), 0);
+	for (size_t i = 1; i < ARRAY_SIZE(hole.fds); i++) {
+		hole.fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		connect(hole.fds[i], (struct sockaddr *)&hole.at, sizeof hole.at);
+	}
+	return hole;
+}
+
+static void fill(struct hole *hole)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(hole->fds); i++)
+		close(hole->fds[i]);
+}
+
+static int do_connect(int fd, const struct sockaddr_in *to)
+{
+	return sockets_connect(&call, fd, to, sizeof *to);
+}
+
+static void set_timeout(int fd, long milliseconds)
+{
+	const struct timeval time = { .tv_sec = 0, .tv_usec = milliseconds * 1000 };
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time), 0);
+}
+
+static void a_connection_on_this_machine_is_made_at_once_and_leaves_no_flag(void **state)
+{
+	struct sockaddr_in at;
+	int listener = bound(SOCK_STREAM, &at);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_int_equal(listen(listener, 5), 0);
+	assert_int_equal(do_connect(fd, &at), 0);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+	assert_int_equal(do_connect(fd, &at), -EISCONN);
+	close(fd);
+	close(listener);
+}
+
+static void a_closed_port_refuses_and_the_socket_can_be_used_again(void **state)
+{
+	struct sockaddr_in at, good;
+	int closed = bound(SOCK_STREAM, &at);
+	int listener = bound(SOCK_STREAM, &good);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_int_equal(listen(listener, 5), 0);
+	assert_int_equal(do_connect(fd, &at), -ECONNREFUSED);
+	progress = (struct progress){ 0 };
+	assert_int_equal(do_connect(fd, &good), 0);
+	close(fd);
+	close(closed);
+	close(listener);
+}
+
+static void a_non_blocking_socket_is_told_that_the_connection_is_being_made(void **state)
+{
+	struct hole hole = dig();
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	(void)state;
+	assert_int_equal(do_connect(fd, &hole.at), -EINPROGRESS);
+	assert_int_equal(do_connect(fd, &hole.at), -EALREADY);
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	close(fd);
+	fill(&hole);
+}
+
+static void a_black_hole_is_waited_for_on_a_worker_only(void **state)
+{
+	struct hole hole = dig();
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_int_equal(do_connect(fd, &hole.at), MUST_WAIT);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+	call.may_wait = true;
+	set_timeout(fd, 60);
+	uint64_t start = sys_now();
+	assert_int_equal(do_connect(fd, &hole.at), -EINPROGRESS);
+	assert_true(sys_now() - start >= 55000000);
+	progress = (struct progress){ 0 };
+	assert_int_equal(do_connect(fd, &hole.at), -EALREADY);
+	close(fd);
+	fill(&hole);
+}
+
+static void a_caller_that_is_gone_ends_the_wait(void **state)
+{
+	struct hole hole = dig();
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	valid = false;
+	call.may_wait = true;
+	assert_int_equal(do_connect(fd, &hole.at), -ESRCH);
+	close(fd);
+	fill(&hole);
+}
+
+static void the_end_of_the_sandbox_ends_the_wait_and_allows_no_other(void **state)
+{
+	struct hole hole = dig();
+	const uint64_t one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	call.may_wait = true;
+	assert_int_equal(sys_write(s->wake, &one, sizeof one), sizeof one);
+	assert_int_equal(do_connect(fd, &hole.at), -ESRCH);
+	sockets_stop(s);
+	progress = (struct progress){ 0 };
+	assert_int_equal(do_connect(fd, &hole.at), -ESRCH);
+	close(fd);
+	fill(&hole);
+}
+
+static void a_connection_that_was_shut_down_meanwhile_is_not_begun_again(void **state)
+{
+	struct hole hole = dig();
+	struct sockaddr_in peer;
+	socklen_t len = sizeof peer;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_int_equal(do_connect(fd, &hole.at), MUST_WAIT);
+	shutdown(fd, SHUT_RDWR);
+	call.may_wait = true;
+	assert_int_equal(do_connect(fd, &hole.at), -ECONNRESET);
+	assert_int_equal(getpeername(fd, (struct sockaddr *)&peer, &len), -1);
+	close(fd);
+	fill(&hole);
+}
+
+static void a_pending_signal_ends_the_wait(void **state)
+{
+	struct hole hole = dig();
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	sigset_t usr1, before;
+
+	(void)state;
+	/* The caller is a child that has the signal pending and not blocked: it is stopped before it can take it. */
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, &before);
+	pid_t child = fork();
+	if (child == 0) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		for (;;)
+			pause();
+	}
+	assert_true(child > 0);
+	usleep(50000);
+	kill(child, SIGSTOP);
+	usleep(50000);
+	kill(child, SIGUSR1);
+	call.tid = child;
+	call.may_wait = true;
+	assert_int_equal(do_connect(fd, &hole.at), -512);
+	set_timeout(fd, 900);
+	progress = (struct progress){ 0 };
+	assert_int_equal(do_connect(fd, &hole.at), -EINTR);
+	kill(child, SIGKILL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(fd);
+	fill(&hole);
+}
+
+static void datagrams_connect_without_a_switch_of_the_flag(void **state)
+{
+	struct sockaddr_in at;
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+	int peer = bound(SOCK_DGRAM, &at);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	(void)state;
+	assert_int_equal(do_connect(fd, &at), 0);
+	assert_int_equal(sockets_connect(&call, fd, &none, sizeof none), 0);
+	assert_int_equal(sockets_connect(&call, fd, &none, 1), -EINVAL);
+	close(fd);
+	close(peer);
+}
+
+static void a_full_unix_queue_is_waited_for(void **state)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	socklen_t len = sizeof at;
+	int fds[3];
+
+	(void)state;
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at.sun_family), 0);      /* an abstract name */
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	for (size_t i = 0; i < 3; i++)
+		fds[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(sockets_connect(&call, fds[0], &at, len), 0);
+	assert_int_equal(sockets_connect(&call, fds[1], &at, len), MUST_WAIT);
+	call.may_wait = true;
+	set_timeout(fds[1], 50);
+	assert_int_equal(sockets_connect(&call, fds[1], &at, len), -EAGAIN);
+	close(accept(listener, NULL, NULL));
+	progress = (struct progress){ 0 };
+	assert_int_equal(sockets_connect(&call, fds[2], &at, len), 0);
+	for (size_t i = 0; i < 3; i++)
+		close(fds[i]);
+	close(listener);
+}
+
+/* --- sends --- */
+
+static ssize_t put(int fd, const char *data, size_t len)
+{
+	const struct outgoing m = { .data = data, .len = len };
+
+	return sockets_send(&call, fd, &m, 0);
+}
+
+static void a_full_stream_says_whether_its_caller_waits(void **state)
+{
+	static char data[1 << 20];
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	while (put(pair[0], data, sizeof data) > 0)
+		;
+	assert_int_equal(put(pair[0], data, sizeof data), -EAGAIN);
+	assert_int_equal(sockets_wait_to_send(&call, pair[0], MSG_DONTWAIT), -EAGAIN);
+	assert_int_equal(sockets_wait_to_send(&call, pair[0], 0), MUST_WAIT);
+	call.may_wait = true;
+	set_timeout(pair[0], 50);
+	assert_int_equal(sockets_wait_to_send(&call, pair[0], 0), -EAGAIN);
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	assert_int_equal(sockets_wait_to_send(&call, pair[0], 0), -EAGAIN);
+	close(pair[1]);
+	assert_int_equal(put(pair[0], data, 1), -EPIPE);        /* and no SIGPIPE for us */
+	close(pair[0]);
+}
+
+/* --- control data --- */
+
+static union {
+	struct cmsghdr align;
+	char buf[CONTROL_MAX + 8];
+} control;
+
+static size_t one_message(int level, int type, const void *data, size_t len)
+{
+	struct cmsghdr *head = &control.align;
+
+	memset(&control, 0, sizeof control);
+	head->cmsg_level = level;
+	head->cmsg_type = type;
+	head->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(head), data, len);
+	return CMSG_SPACE(len);
+}
+
+static int translate(size_t len, bool is_unix, struct control *out)
+{
+	return control_translate(&call, control.buf, len, is_unix, out);
+}
+
+static void descriptors_are_fetched_from_the_caller(void **state)
+{
+	int ends[2];
+	struct control out;
+	int before = fault_open_fds();
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	size_t len = one_message(SOL_SOCKET, SCM_RIGHTS, ends, sizeof ends);
+	assert_int_equal(translate(len, true, &out), 0);
+	assert_int_equal(out.fd_count, 2);
+	assert_int_not_equal(out.fds[0], ends[0]);
+	assert_memory_equal(out.data + sizeof(struct cmsghdr), out.fds, sizeof ends);
+	assert_int_equal(write(out.fds[1], "x", 1), 1);
+	control_fini(&out);
+	close(ends[0]);
+	close(ends[1]);
+	assert_int_equal(fault_open_fds(), before);
+}
+
+static void a_descriptor_that_the_caller_lacks_fails_the_message(void **state)
+{
+	const int fds[2] = { 0, 100000 };
+	struct control out;
+	int before = fault_open_fds();
+
+	(void)state;
+	assert_int_equal(translate(one_message(SOL_SOCKET, SCM_RIGHTS, fds, sizeof fds), true, &out), -EBADF);
+	control_fini(&out);
+	assert_int_equal(fault_open_fds(), before);
+}
+
+static void malformed_control_data_is_einval(void **state)
+{
+	struct control out;
+	const size_t bad_lens[] = { 0, 15, 25, SIZE_MAX, SIZE_MAX - 7 };
+	int fd = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad_lens); i++) {
+		size_t len = one_message(SOL_SOCKET, SCM_RIGHTS, &fd, sizeof fd);
+
+		control.align.cmsg_len = bad_lens[i];
+		assert_int_equal(translate(len, true, &out), -EINVAL);
+		control_fini(&out);
+		assert_int_equal(translate(len, false, &out), -EINVAL);
+		control_fini(&out);
+	}
+	assert_int_equal(translate(15, true, &out), 0);         /* no room for a header: nothing, as the kernel sees it */
+	control_fini(&out);
+	assert_int_equal(translate(CONTROL_MAX + 1, true, &out), -ENOBUFS);
+	control_fini(&out);
+}
+
+static void source_routes_are_refused_and_other_options_pass(void **state)
+{
+	static const int refused[][2] = { { IPPROTO_IP, 7 }, { IPPROTO_IPV6, 57 }, { IPPROTO_IPV6, 5 } };
+	struct in_pktinfo info = { 0 };
+	struct control out;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		assert_int_equal(translate(one_message(refused[i][0], refused[i][1], "12345678", 8), false, &out), -EPERM);
+		control_fini(&out);
+	}
+	size_t len = one_message(IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+	assert_int_equal(translate(len, false, &out), 0);
+	assert_memory_equal(out.data, control.buf, len);
+	control_fini(&out);
+}
+
+static void own_ids_become_the_senders_and_others_do_not(void **state)
+{
+	struct ucred ids = { getpid(), getuid(), getgid() };
+	struct control out;
+
+	(void)state;
+	assert_int_equal(translate(one_message(SOL_SOCKET, SCM_CREDENTIALS, &ids, sizeof ids), true, &out), 0);
+	assert_true(control_own_ids(&call, &out));
+	control_fini(&out);
+	ids.pid = 1;
+	assert_int_equal(translate(one_message(SOL_SOCKET, SCM_CREDENTIALS, &ids, sizeof ids), true, &out), 0);
+	assert_false(control_own_ids(&call, &out));
+	control_fini(&out);
+}
+
+static void translating_fails_cleanly_at_every_step(void **state)
+{
+	int ends[2];
+	struct control out;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	size_t len = one_message(SOL_SOCKET, SCM_RIGHTS, ends, sizeof ends);
+	int before = fault_open_fds();
+	sys_seam = NULL;        /* the walk has its own; the id is then as invalid as it gets */
+	for (int n = 0;; n++) {
+		fault_arm(n);
+		int rc = translate(len, true, &out);
+		bool fired = fault_fired();
+		control_fini(&out);
+		assert_int_equal(fault_open_fds(), before);
+		assert_true(rc < 0);
+		if (!fired)
+			break;
+	}
+	close(ends[0]);
+	close(ends[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(a_connection_on_this_machine_is_made_at_once_and_leaves_no_flag),
+		TEST(a_closed_port_refuses_and_the_socket_can_be_used_again),
+		TEST(a_non_blocking_socket_is_told_that_the_connection_is_being_made),
+		TEST(a_black_hole_is_waited_for_on_a_worker_only),
+		TEST(a_caller_that_is_gone_ends_the_wait),
+		TEST(the_end_of_the_sandbox_ends_the_wait_and_allows_no_other),
+		TEST(a_connection_that_was_shut_down_meanwhile_is_not_begun_again),
+		TEST(a_pending_signal_ends_the_wait),
+		TEST(datagrams_connect_without_a_switch_of_the_flag),
+		TEST(a_full_unix_queue_is_waited_for),
+		TEST(a_full_stream_says_whether_its_caller_waits),
+		TEST(descriptors_are_fetched_from_the_caller),
+		TEST(a_descriptor_that_the_caller_lacks_fails_the_message),
+		TEST(malformed_control_data_is_einval),
+		TEST(source_routes_are_refused_and_other_options_pass),
+		TEST(own_ids_become_the_senders_and_others_do_not),
+		TEST(translating_fails_cleanly_at_every_step),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
