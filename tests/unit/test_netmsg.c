@@ -123,10 +123,10 @@ static int read_header(const struct msghdr *header, struct message *m)
 
 static void a_message_is_read_whole_and_each_part_once(void **state)
 {
-	struct iovec parts[2] = { { "hello ", 6 }, { "world", 5 } };
+	struct iovec parts[2] = { { (char *)"hello ", 6 }, { (char *)"world", 5 } };
 	char control[32] = "c";
 	struct msghdr header = {
-		.msg_name = "0123456789abcdef", .msg_namelen = 16, .msg_iov = parts, .msg_iovlen = 2,
+		.msg_name = (char *)"0123456789abcdef", .msg_namelen = 16, .msg_iov = parts, .msg_iovlen = 2,
 		.msg_control = control, .msg_controllen = sizeof control,
 	};
 	struct message m;
@@ -317,7 +317,7 @@ static int64_t act(const struct call *c, int sock, struct message *m, int flags,
 
 static struct mmsghdr *batch(size_t count)
 {
-	static struct iovec part = { "abc", 3 };
+	static struct iovec part = { (char *)"abc", 3 };
 	struct mmsghdr *all = test_calloc(count, sizeof *all);
 
 	for (size_t i = 0; i < count; i++)
