@@ -122,55 +122,65 @@ void message_fini(struct message *m)
 
 /* --- sending --- */
 
-/* What one try came to: the data that could be read, and what became of it. */
-static ssize_t send_part(const struct call *call, int sock, const struct message *m, int flags, char *buf, size_t want,
-			 bool stream)
-{
-	struct progress *p = call->progress;
-	bool last = p->sent + want == m->total;
-	ssize_t n = call->kernel->gather(call, buf, want, m->pieces, m->count, p->sent);
+/* One message on its way. */
+struct sending {
+	const struct call *call;
+	int sock;
+	const struct message *m;
+	int flags;
+	bool stream;
+	char *buf;              /* room for `size` bytes of it */
+	size_t size;
+};
 
-	if (n < 0 || (!stream && (size_t)n < want))
+/* Copies what comes next and tries to send it. Bytes, or -errno. */
+static ssize_t send_part(const struct sending *s)
+{
+	const struct message *m = s->m;
+	struct progress *p = s->call->progress;
+	size_t want = m->total - p->sent < s->size ? (size_t)(m->total - p->sent) : s->size;
+	bool last = p->sent + want == m->total;
+	ssize_t n = s->call->kernel->gather(s->call, s->buf, want, m->pieces, m->count, p->sent);
+
+	if (n < 0 || (!s->stream && (size_t)n < want))
 		return n < 0 ? n : -EFAULT;
 	const struct outgoing part = {
 		.name = m->name_len ? m->name : NULL,
 		.name_len = m->name_len,
 		.control = m->control,
 		.control_len = p->sent ? 0 : m->control_len,
-		.data = buf,
+		.data = s->buf,
 		.len = (size_t)n,
 	};
-	return call->kernel->send(call, sock, &part, last ? flags : flags & ~(MSG_OOB | MSG_EOR));
+	return s->call->kernel->send(s->call, s->sock, &part, last ? s->flags : s->flags & ~(MSG_OOB | MSG_EOR));
 }
 
 /* 0: go on; else what the call says when nothing was sent. */
-static int after_try(const struct call *call, int sock, int flags, ssize_t n)
+static int after_failure(const struct sending *s, ssize_t n)
 {
 	/* The first data of a connection that was put off (TCP_FASTOPEN_CONNECT) waits like any other. */
 	if (n == -EAGAIN || n == -EINPROGRESS)
-		return call->kernel->wait_to_send(call, sock, flags);
-	if (n == -EPIPE && call->progress->sent == 0)
-		call->kernel->broken_pipe(call, sock, flags);
+		return s->call->kernel->wait_to_send(s->call, s->sock, s->flags);
+	if (n == -EPIPE && s->call->progress->sent == 0)
+		s->call->kernel->broken_pipe(s->call, s->sock, s->flags);
 	return (int)n;
 }
 
-static int64_t send_loop(const struct call *call, int sock, const struct message *m, int flags, bool stream, char *buf,
-			 size_t size)
+static int64_t send_all(const struct sending *s)
 {
-	struct progress *p = call->progress;
+	struct progress *p = s->call->progress;
 
 	for (;;) {
-		size_t want = m->total - p->sent < size ? (size_t)(m->total - p->sent) : size;
-		ssize_t n = send_part(call, sock, m, flags, buf, want, stream);
+		ssize_t n = send_part(s);
 
 		if (n >= 0) {
 			p->sent += (uint64_t)n;
 			p->waits = 0;
-			if (!stream || p->sent >= m->total || n == 0)
+			if (!s->stream || p->sent >= s->m->total || n == 0)
 				return (int64_t)p->sent;
 			continue;
 		}
-		int rc = after_try(call, sock, flags, n);
+		int rc = after_failure(s, n);
 		if (rc == 0)
 			continue;
 		/* What went out is told rather than the error that came after it. */
@@ -181,21 +191,22 @@ static int64_t send_loop(const struct call *call, int sock, const struct message
 int64_t message_send(const struct call *call, int sock, const struct message *m, int flags, bool stream)
 {
 	char small[SMALL_DATA];
-	size_t size = m->total < MESSAGE_CHUNK ? (size_t)m->total : MESSAGE_CHUNK;
+	struct sending s = { call, sock, m, flags, stream, small, sizeof small };
 
 	if (!stream && m->total > MESSAGE_DATAGRAM_MAX)
 		return -EMSGSIZE;
-	if (!stream)
-		size = (size_t)m->total;
 	if (!call->may_wait && m->total > MESSAGE_HERE_MAX)
 		return MUST_WAIT;
 	/* A retry can find a shorter message than the one that was begun: then nothing is left to send. */
 	if (call->progress->sent > m->total)
 		return (int64_t)call->progress->sent;
-	if (size <= sizeof small)
-		return send_loop(call, sock, m, flags, stream, small, sizeof small);
-	AUTO(free) char *large = mem_alloc(size);
-	return large ? send_loop(call, sock, m, flags, stream, large, size) : -ENOMEM;
+	if (m->total <= sizeof small)
+		return send_all(&s);
+
+	s.size = stream && m->total > MESSAGE_CHUNK ? MESSAGE_CHUNK : (size_t)m->total;
+	AUTO(free) char *large = mem_alloc(s.size);
+	s.buf = large;
+	return large ? send_all(&s) : -ENOMEM;
 }
 
 /* One message of a batch, and its length into the caller's array. *partial: it was cut short. */

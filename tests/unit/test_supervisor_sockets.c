@@ -44,7 +44,8 @@ static int setup(void **state)
 	if (!s || report_init(&report) < 0 || supervisor_init(s, &report) < 0)
 		return -1;
 	progress = (struct progress){ 0 };
-	call = (struct call){ .tid = (pid_t)syscall(SYS_gettid), .supervisor = s, .progress = &progress, .kernel = &onbehalf_ops };
+	call = (struct call){ .tid = (pid_t)syscall(SYS_gettid), .supervisor = s, .progress = &progress };
+	call.kernel = &onbehalf_ops;
 	sys_seam = answer_validity;
 	return 0;
 }
