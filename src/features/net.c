@@ -313,17 +313,12 @@ static int judge_datagram(const struct call *call, const struct net *net, struct
 	return rc < 0 ? rc : judge(call, net, kind, &to);
 }
 
-/* A unix socket by name is the unix feature's; a connected one has the peer that it was given. */
-static int64_t send_unix(const struct call *call, int sock, const struct message *m, int flags)
-{
-	struct socket_info info = { 0 };
-	int rc = call->kernel->socket_info(call, sock, WANT_TYPE, &info);
+/* What was pinned is a unix socket, so nothing of it was done: the unix feature's. */
+#define NOT_INTERNET (MUST_WAIT - 1)
 
-	if (rc < 0)
-		return rc;
-	if (info.type == SOCK_DGRAM && m->name_len)
-		return -EACCES;
-	return message_send(call, sock, m, flags, info.type == SOCK_STREAM);
+static struct verdict sent(int64_t rc)
+{
+	return rc == NOT_INTERNET ? v_next() : v_result(rc);
 }
 
 /* message_act of this feature: judged anew for each message, on its own copy. */
@@ -338,7 +333,7 @@ static int64_t send_one(const struct call *call, int sock, struct message *m, in
 	if (flags & FASTOPEN)
 		return -EOPNOTSUPP;
 	if (kind.kind == KIND_UNIX)
-		return send_unix(call, sock, m, flags);
+		return NOT_INTERNET;
 	if (kind.kind == KIND_UNKNOWN)
 		return -ECONNREFUSED;
 	if (kind.kind == KIND_OTHER)
@@ -359,7 +354,7 @@ static struct verdict on_sendto(const struct call *call, void *state)
 	if (sock < 0)
 		return v_errno(sock);
 	message_of_sendto(call, &m);
-	return v_result(send_one(call, sock, &m, (int)call->raw[3], state));
+	return sent(send_one(call, sock, &m, (int)call->raw[3], state));
 }
 
 static struct verdict on_sendmsg(const struct call *call, void *state)
@@ -373,7 +368,7 @@ static struct verdict on_sendmsg(const struct call *call, void *state)
 	if (rc == 0)
 		rc = send_one(call, sock, &m, (int)call->raw[2], state);
 	message_fini(&m);
-	return v_result(rc);
+	return sent(rc);
 }
 
 static struct verdict on_sendmmsg(const struct call *call, void *state)
@@ -381,7 +376,7 @@ static struct verdict on_sendmmsg(const struct call *call, void *state)
 	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
 	if (sock < 0)
 		return v_errno(sock);
-	return v_result(message_send_batch(call, sock, send_one, state));
+	return sent(message_send_batch(call, sock, send_one, state));
 }
 
 /* --- when --- */

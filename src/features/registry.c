@@ -18,8 +18,9 @@ const struct feature *const feature_registry[] = {
 	/* Before all who judge addresses: what is sent on a socket of its own goes to no address. */
 	&feature_netlink,
 	&feature_interfaces,
-	/* Every destination that nobody before has answered for. */
+	/* The internet first, since it is more and faster; it leaves unix sockets to the next. */
 	&feature_net,
+	&feature_unix,
 	&feature_vfiles,
 	&feature_metadata,
 	/* These only look on and then let Landlock decide: after everybody who really answers. */

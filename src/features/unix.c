@@ -5,6 +5,7 @@
  * process of the sandbox listens on.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "features/netmsg.h"
 #include "features/registry.h"
 #include "features/unixname.h"
 
@@ -36,73 +38,182 @@ static int unix_start(const struct feature_env *env, void **state, struct error 
 	return 0;
 }
 
-static int refuse(const struct call *call, const char *target, const char *rule, bool by_path, int errnum)
+static int refuse(const struct call *call, const char *target, const char *rule, const char *flag, int errnum)
 {
-	char flag[PATH_MAX + 16];
-
-	snprintf(flag, sizeof flag, "--unix-allow %s", target);
 	call->kernel->refuse(call, &(struct refusal){
 		.operation = "connect",
 		.target = target,
 		.rule = rule,
-		.flag = by_path ? flag : NULL,
+		.flag = flag,
 		.errnum = errnum,
 	});
 	return -errnum;
 }
 
-/* The address to use for a path, with the socket pinned in *pinned; or -errno, reported where the policy says no. */
-static int reach_path(const struct call *call, const struct unix_rules *rules, const struct unix_name *name, int *pinned,
-		      struct sockaddr_un *out)
+/* --- judging --- */
+
+/* An address that was judged, and what to use in its place. */
+struct reached {
+	int pinned;             /* owned: keeps the socket that was judged; -1 */
+	size_t len;
+	_Alignas(8) char address[MESSAGE_NAME_MAX];
+};
+
+static int reach_path(const struct call *call, const struct unix_rules *rules, const struct unix_name *name,
+		      struct reached *out)
 {
 	char path[PATH_MAX];
+	char flag[PATH_MAX + 16];
+	struct sockaddr_un address;
 
-	*pinned = call->kernel->pin(call, AT_FDCWD, name->text, 0);
-	if (*pinned < 0)
-		return *pinned;
-	if (call->kernel->path_of(call, *pinned, path) < 0)
-		return refuse(call, name->text, "the socket has no path any more", false, EACCES);
-	if (!socket_granted_by(rules->sockets, rules->files, path))
-		return refuse(call, path, "no --unix-allow and no write grant covers it", true, EACCES);
-	return (int)unix_address_of(*pinned, out);
+	out->pinned = call->kernel->pin(call, AT_FDCWD, name->text, 0);
+	if (out->pinned < 0)
+		return out->pinned;
+	if (call->kernel->path_of(call, out->pinned, path) < 0)
+		return refuse(call, name->text, "the socket has no path any more", NULL, EACCES);
+	if (!rules->sockets || !socket_granted_by(rules->sockets, rules->files, path)) {
+		snprintf(flag, sizeof flag, "--unix-allow %s", path);
+		return refuse(call, path, "no --unix-allow and no write grant covers it", flag, EACCES);
+	}
+	out->len = unix_address_of(out->pinned, &address);
+	memcpy(out->address, &address, out->len);
+	return 0;
 }
 
-/* 0 when the name belongs to a process of this sandbox (or the user lifted the scope), else -errno. */
-static int reach_abstract(const struct call *call, const struct unix_rules *rules, const struct unix_name *name)
+/* The name must belong to a process of this sandbox, unless the user lifted the scope. */
+static int reach_abstract(const struct call *call, const struct unix_rules *rules, const struct unix_name *name, int type)
 {
 	char shown[2 * sizeof name->text];
+	int rc = rules->abstract_is_free ? 1 : call->kernel->owns_abstract(call, name->text, name->len, type);
 
-	if (rules->abstract_is_free)
-		return 0;
-	int rc = call->kernel->owns_abstract(call, name->text, name->len);
-	if (rc == 1)
-		return 0;
-	if (rc < 0)
-		return rc;
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
 	unix_name_show(name, shown);
-	return refuse(call, shown, "abstract names outside the sandbox are out of its scope", false, EPERM);
+	return refuse(call, shown, "abstract names outside the sandbox are out of its scope",
+		      "--disable abstract-unix-socket-scope", EPERM);
 }
 
-/*
- * Judges an address and says what to use in its place. `to` is the caller's own copy where that is right, else `made`;
- * the descriptor in *pinned keeps the object until the call is done.
- */
-static int judge(const struct call *call, const struct unix_rules *rules, const struct call_arg *address, int *pinned,
-		 struct sockaddr_un *made, size_t *len)
+/* 0 with what to use in *out (whose pinned descriptor the caller closes in any case), or -errno. */
+static int reach(const struct call *call, const struct unix_rules *rules, const void *address, size_t len, int type,
+		 struct reached *out)
 {
 	struct unix_name name;
-	int rc = unix_name_read(address->bytes.data, address->bytes.len, &name);
+	int rc = unix_name_read(address, len, &name);
 
+	out->pinned = -1;
 	if (rc < 0)
 		return rc;
-	if (name.kind == UNIX_PATH) {
-		rc = reach_path(call, rules, &name, pinned, made);
-		*len = rc < 0 ? 0 : (size_t)rc;
-		return rc < 0 ? rc : 0;
+	if (name.kind == UNIX_PATH)
+		return reach_path(call, rules, &name, out);
+	memcpy(out->address, address, len);
+	out->len = len;
+	return name.kind == UNIX_ABSTRACT ? reach_abstract(call, rules, &name, type) : 0;
+}
+
+/* The type of the pinned socket, or -errno; other families are not ours. */
+static int type_of(const struct call *call, int sock)
+{
+	struct socket_info info = { 0 };
+	int rc = call->kernel->socket_info(call, sock, WANT_DOMAIN | WANT_TYPE, &info);
+
+	if (rc == -EBADF)
+		return refuse(call, "a socket", "the socket cannot be judged: pidfd_getfd is refused to sandlock here", NULL,
+			      EACCES);
+	if (rc < 0)
+		return rc;
+	return info.domain == AF_UNIX ? info.type : -EAFNOSUPPORT;
+}
+
+/* --- calls: net.c has looked at the socket before and left what is AF_UNIX to us --- */
+
+static struct verdict on_connect(const struct call *call, void *state)
+{
+	const struct call_arg *address = &call->arg[1];
+	struct reached to;
+
+	if (address->is_null)
+		return v_errno(EFAULT);
+	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
+	if (sock < 0)
+		return v_errno(sock);
+	int type = type_of(call, sock);
+	if (type < 0)
+		return v_errno(type);
+	int rc = reach(call, state, address->bytes.data, address->bytes.len, type, &to);
+	if (rc == 0)
+		rc = call->kernel->connect(call, sock, to.address, to.len);
+	fd_close(&to.pinned);
+	return v_result(rc);
+}
+
+/* message_act: only a datagram socket looks at the address; what a stream says to one is the kernel's to say. */
+static int64_t send_one(const struct call *call, int sock, struct message *m, int flags, void *arg)
+{
+	struct reached to = { .pinned = -1 };
+	int type = type_of(call, sock);
+
+	if (type < 0)
+		return type;
+	if (m->name_len == 0 || type != SOCK_DGRAM)
+		return message_send(call, sock, m, flags, type == SOCK_STREAM);
+	int64_t rc = reach(call, arg, m->name, m->name_len, type, &to);
+	if (rc == 0) {
+		memcpy(m->name, to.address, to.len);
+		m->name_len = to.len;
+		rc = message_send(call, sock, m, flags, false);
 	}
-	if (name.kind == UNIX_ABSTRACT)
-		rc = reach_abstract(call, rules, &name);
-	memcpy(made, address->bytes.data, address->bytes.len);
-	*len = address->bytes.len;
+	fd_close(&to.pinned);
 	return rc;
 }
+
+static struct verdict on_sendto(const struct call *call, void *state)
+{
+	struct message m;
+
+	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
+	if (sock < 0)
+		return v_errno(sock);
+	message_of_sendto(call, &m);
+	return v_result(send_one(call, sock, &m, (int)call->raw[3], state));
+}
+
+static struct verdict on_sendmsg(const struct call *call, void *state)
+{
+	struct message m;
+
+	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
+	if (sock < 0)
+		return v_errno(sock);
+	int64_t rc = message_read(call, call->raw[1], &m);
+	if (rc == 0)
+		rc = send_one(call, sock, &m, (int)call->raw[2], state);
+	message_fini(&m);
+	return v_result(rc);
+}
+
+static struct verdict on_sendmmsg(const struct call *call, void *state)
+{
+	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
+	if (sock < 0)
+		return v_errno(sock);
+	return v_result(message_send_batch(call, sock, send_one, state));
+}
+
+/* Wherever net.c traps these calls, a unix socket can come along. */
+static bool unix_wanted(const struct policy *p)
+{
+	return !p->no_supervisor && (policy_judges_addresses(p) || policy_reaches_unix(p));
+}
+
+/* clang-format off */
+static const struct handler unix_handlers[] = {
+	{ "connect",  on_connect,  H_TRIES },
+	{ "sendto",   on_sendto,   H_TRIES | H_ONLY_IF_TRAPPED },
+	{ "sendmsg",  on_sendmsg,  H_TRIES | H_ONLY_IF_TRAPPED },
+	{ "sendmmsg", on_sendmmsg, H_TRIES | H_ONLY_IF_TRAPPED },
+};
+/* clang-format on */
+
+const struct feature feature_unix = {
+	.name = "unix", .wanted = unix_wanted, .start = unix_start, .stop = mem_free, HANDLERS(unix_handlers),
+};

@@ -23,6 +23,7 @@
 #include "policy/netmatch.h"
 #include "policy/openings.h"
 #include "policy/policy.h"
+#include "policy/sockets.h"
 #include "policy/sysrules.h"
 #include "policy/virtual.h"
 
@@ -210,6 +211,9 @@ struct kernel_ops {
 	int (*wait_to_send)(const struct call *call, int sock, int flags);
 	/* SIGPIPE for the calling thread, where the kernel would send one: a stream socket and no MSG_NOSIGNAL. */
 	void (*broken_pipe)(const struct call *call, int sock, int flags);
+	/* 1 when a process of the sandbox has the socket of this type (SOCK_STREAM ...) with the abstract name (without
+	 * the NUL that begins it); 0 when somebody else has; -ECONNREFUSED when nobody has. */
+	int (*owns_abstract)(const struct call *call, const char *name, size_t len, int type);
 	/* Copies up to `len` bytes from pieces of the caller's memory, beginning `skip` bytes into them. The bytes that
 	 * could be read before the first that could not, or -EFAULT when that is none. */
 	ssize_t (*gather)(const struct call *call, void *to, size_t len, const struct piece *from, size_t count,
@@ -308,6 +312,7 @@ struct feature_env {
 	const struct netmatch *net;     /* NULL when the policy judges no addresses */
 	const struct vfile *vfiles;     /* none: nothing is virtual */
 	size_t vfile_count;
+	const struct socket_grants *sockets;    /* NULL when no socket by path is in reach */
 	const struct virtuals *virtuals;        /* how what is virtual is recognised */
 	struct openings *openings;      /* addresses that the resolver opened; NULL without name rules */
 	const char *program_name;       /* argv[0] */

@@ -496,6 +496,7 @@ const struct kernel_ops onbehalf_ops = {
 	.send = sockets_send,
 	.wait_to_send = sockets_wait_to_send,
 	.broken_pipe = sockets_broken_pipe,
+	.owns_abstract = sockets_owns_abstract,
 	.refuse = ob_refuse,
 	.chmod = ob_chmod,
 	.chown = ob_chown,

@@ -11,6 +11,7 @@ int sockets_connect(const struct call *call, int sock, const void *name, size_t 
 ssize_t sockets_send(const struct call *call, int sock, const struct outgoing *message, int flags);
 int sockets_wait_to_send(const struct call *call, int sock, int flags);
 void sockets_broken_pipe(const struct call *call, int sock, int flags);
+int sockets_owns_abstract(const struct call *call, const char *name, size_t len, int type);
 
 /* Ends a connect that a hostile caller made us wait in, and allows no other: the tree is gone. */
 void sockets_stop(struct supervisor *s);

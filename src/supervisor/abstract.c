@@ -1,0 +1,117 @@
+/*
+ * Whose is an abstract unix socket name? Asked of the kernel's socket diagnosis, whose answers have lengths: the text of
+ * /proc/net/unix holds names as they are, and a name with a line feed in it could forge a line.
+ */
+#include "supervisor/sockets.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "supervisor/files.h"
+#include "supervisor/notify.h"
+
+#define ANSWER_SIZE 32768
+
+struct wanted {
+	const char *name;       /* without the NUL that begins it */
+	size_t len;
+	int type;
+	uint32_t inode;         /* 0: not found */
+};
+
+static int ask(int diag)
+{
+	struct {
+		struct nlmsghdr head;
+		struct unix_diag_req body;
+	} request = {
+		.head = { .nlmsg_len = sizeof request, .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.body = { .sdiag_family = AF_UNIX, .udiag_states = ~0U, .udiag_show = UDIAG_SHOW_NAME },
+	};
+
+	return (int)SYS(SYS_sendto, diag, &request, sizeof request, 0, NULL, 0);
+}
+
+static void look_at(const struct nlmsghdr *head, struct wanted *w)
+{
+	const struct unix_diag_msg *msg = NLMSG_DATA(head);
+	int len = (int)head->nlmsg_len - (int)NLMSG_LENGTH(sizeof *msg);
+
+	if (len < 0 || msg->udiag_type != w->type)
+		return;
+	for (const struct rtattr *attr = (const struct rtattr *)(msg + 1); RTA_OK(attr, len); attr = RTA_NEXT(attr, len)) {
+		const char *name = RTA_DATA(attr);
+
+		if (attr->rta_type == UNIX_DIAG_NAME && RTA_PAYLOAD(attr) == w->len + 1 && name[0] == '\0' &&
+		    memcmp(name + 1, w->name, w->len) == 0)
+			w->inode = msg->udiag_ino;
+	}
+}
+
+/* One datagram of the dump: 1 when it was the last, 0 or -errno. */
+static int look_through(const char *answer, size_t size, struct wanted *w)
+{
+	unsigned left = (unsigned)size;
+
+	for (const struct nlmsghdr *head = (const struct nlmsghdr *)answer; NLMSG_OK(head, left);
+	     head = NLMSG_NEXT(head, left)) {
+		if (head->nlmsg_type == NLMSG_DONE)
+			return 1;
+		if (head->nlmsg_type == NLMSG_ERROR)
+			return -EACCES;
+		if (head->nlmsg_type == SOCK_DIAG_BY_FAMILY)
+			look_at(head, w);
+	}
+	return 0;
+}
+
+static int find(struct wanted *w)
+{
+	AUTO(free) char *answer = mem_alloc(ANSWER_SIZE);
+	AUTO(fd) int diag = (int)SYS(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+	if (!answer || diag < 0)
+		return answer ? diag : -ENOMEM;
+	int rc = ask(diag);
+	for (rc = rc < 0 ? rc : 0; rc == 0;) {
+		long n = SYS(SYS_recvfrom, diag, answer, ANSWER_SIZE, 0, NULL, NULL);
+
+		rc = n < 0 ? (int)n : look_through(answer, (size_t)n, w);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a;
+	const uint64_t y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+int sockets_owns_abstract(const struct call *call, const char *name, size_t len, int type)
+{
+	struct wanted w = { .name = name, .len = len, .type = type };
+	AUTO(free) uint64_t *inodes = NULL;
+	size_t count = 0;
+	int rc = find(&w);
+
+	if (rc < 0)
+		return rc;
+	if (w.inode == 0)
+		return -ECONNREFUSED;
+	rc = files_tree_sockets(call, &inodes, &count);
+	if (rc < 0)
+		return rc;
+	const uint64_t inode = w.inode;
+	return count > 0 && bsearch(&inode, inodes, count, sizeof *inodes, compare) != NULL;
+}
