@@ -149,6 +149,13 @@ SANDLOCK_API const char *sandlock_preset_name(size_t index);
  */
 SANDLOCK_API int sandlock_policy_freeze(sandlock_policy *policy, sandlock_error **err);
 
+/*
+ * What a person should know about a frozen policy: a sentence for each grant that reaches a socket which controls the
+ * host (a container engine, a message bus, a key agent). NULL past the last one, and for a policy that is not frozen.
+ * Owned by the policy.
+ */
+SANDLOCK_API const char *sandlock_policy_warning(const sandlock_policy *policy, size_t index);
+
 enum sandlock_format { SANDLOCK_TOML = 0, SANDLOCK_JSON = 1, SANDLOCK_TEXT = 2 };
 
 /*

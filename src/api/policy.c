@@ -233,6 +233,13 @@ static int print(const struct policy *p, const struct grants *grants, enum sandl
 	return api_text(&s, out, err);
 }
 
+const char *sandlock_policy_warning(const sandlock_policy *policy, size_t index)
+{
+	if (!policy || !policy->prepared || index >= policy->prepared->warnings.len)
+		return NULL;
+	return policy->prepared->warnings.at[index].text;
+}
+
 int sandlock_policy_print(const sandlock_policy *policy, enum sandlock_format format, char **out, sandlock_error **err)
 {
 	return print(api_policy(policy), policy->prepared ? &policy->prepared->grants : NULL, format, out, err);

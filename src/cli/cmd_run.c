@@ -114,6 +114,14 @@ static int print_policy(const sandlock_policy *policy, const struct program *pro
 	return out_result(&out);
 }
 
+static void show_warnings(const sandlock_policy *policy)
+{
+	const char *warning;
+
+	for (size_t i = 0; (warning = sandlock_policy_warning(policy, i)); i++)
+		out_say("warning: %s", warning);
+}
+
 static int run_program(sandlock_policy **policy, const struct program *program, const struct request *request,
 		       struct after *after)
 {
@@ -181,6 +189,8 @@ static int run_with(sandlock_policy **policy, const struct request *request, con
 	if (rc < 0)
 		return out_no_memory();
 	after->has_timeout = sandlock_policy_number(*policy, "limits.timeout", &after->timeout) == 0;
+	if (!request->quiet)
+		show_warnings(*policy);
 	after->explained = sandlock_policy_get(*policy, "explain", 0) != NULL;
 	if (request->print)
 		rc = print_policy(*policy, &program, request->print);

@@ -71,7 +71,7 @@ static int reach_path(const struct call *call, const struct unix_rules *rules, c
 		return out->pinned;
 	if (call->kernel->path_of(call, out->pinned, path) < 0)
 		return refuse(call, name->text, "the socket has no path any more", NULL, EACCES);
-	if (!rules->sockets || !socket_granted_by(rules->sockets, rules->files, path)) {
+	if (!socket_granted_by(rules->sockets, rules->files, path)) {
 		snprintf(flag, sizeof flag, "--unix-allow %s", path);
 		return refuse(call, path, "no --unix-allow and no write grant covers it", flag, EACCES);
 	}

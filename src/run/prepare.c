@@ -11,6 +11,7 @@
 #include "features/registry.h"
 #include "run/cgroup.h"
 #include "run/resolve.h"
+#include "run/sockets.h"
 #include "run/virtual.h"
 
 static int build_filter(struct prepared *p, struct error *err)
@@ -48,6 +49,27 @@ static void find_cgroup(struct prepared *p)
 	p->cgroup = take_fd(&home);
 }
 
+static void warn_of_socket(const char *path, const char *what, const char *granted_by, void *arg)
+{
+	struct prepared *p = arg;
+	AUTO(str) struct str sentence = STR(2 * PATH_SIZE);
+
+	str_addf(&sentence, "%s reaches ", granted_by);
+	str_add_quoted(&sentence, path, strlen(path));
+	str_addf(&sentence, ": %s", what);
+	if (sentence.rc == 0)
+		words_push(&p->warnings, view_of(sentence.buf), "");
+}
+
+static int find_sockets(struct prepared *p, struct error *err)
+{
+	int rc = policy_reaches_unix(p->policy) ? resolve_sockets(p->policy, &p->sockets, err) : 0;
+
+	if (rc == 0 && (p->sockets.len || p->sockets.by_write))
+		control_sockets(&p->sockets, &p->grants, warn_of_socket, p);
+	return rc;
+}
+
 static int prepare(struct prepared *p, struct error *err)
 {
 	int rc = p->policy->frozen ? 0 : policy_freeze(p->policy, err);
@@ -56,6 +78,8 @@ static int prepare(struct prepared *p, struct error *err)
 		rc = landlock_plan(p->policy, landlock_abi(), &p->landlock, err);
 	if (rc == 0)
 		rc = resolve_grants(p->policy, &p->grants, err);
+	if (rc == 0)
+		rc = find_sockets(p, err);
 	if (rc == 0)
 		rc = virtual_plan(p->policy, &p->grants, &p->virtuals, err);
 	p->policy->virtual_kinds = p->virtuals.kinds;
@@ -106,6 +130,8 @@ void prepared_unref(struct prepared *p)
 	grants_fini(&p->grants);
 	virtuals_fini(&p->virtuals);
 	names_unref(p->names);
+	socket_grants_fini(&p->sockets);
+	words_fini(&p->warnings);
 	policy_free(p->policy);
 	pthread_mutex_destroy(&p->names_lock);
 	pthread_mutex_destroy(&p->lock);

@@ -10,6 +10,7 @@
 #include "confine/landlock.h"
 #include "policy/grants.h"
 #include "policy/policy.h"
+#include "policy/sockets.h"
 #include "policy/sysrules.h"
 #include "policy/virtual.h"
 #include "run/names.h"
@@ -21,6 +22,8 @@ struct prepared {
 	struct policy *policy;          /* owned, frozen */
 	struct grants grants;           /* descriptors stay open: later rulesets need them */
 	struct virtuals virtuals;
+	struct socket_grants sockets;   /* empty when no socket by path is in reach */
+	struct words warnings;          /* for whoever shows them: sentences about grants that reach far */
 	struct landlock_plan landlock;
 	struct dispatch dispatch;       /* the active features, without state: a sandbox copies it */
 	struct sysrules *rules;

@@ -58,6 +58,7 @@ static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, co
 		.vfiles = box->hosts.file,
 		.vfile_count = ARRAY_SIZE(box->hosts.file),
 		.virtuals = &prepared->virtuals,
+		.sockets = &prepared->sockets,
 		.grants = &box->grants,
 		.rules = prepared->rules,
 		.net = box->names ? box->names->match : NULL,

@@ -312,7 +312,7 @@ struct feature_env {
 	const struct netmatch *net;     /* NULL when the policy judges no addresses */
 	const struct vfile *vfiles;     /* none: nothing is virtual */
 	size_t vfile_count;
-	const struct socket_grants *sockets;    /* NULL when no socket by path is in reach */
+	const struct socket_grants *sockets;    /* empty when no socket by path is in reach */
 	const struct virtuals *virtuals;        /* how what is virtual is recognised */
 	struct openings *openings;      /* addresses that the resolver opened; NULL without name rules */
 	const char *program_name;       /* argv[0] */
