@@ -66,9 +66,13 @@ static int reach_path(const struct call *call, const struct unix_rules *rules, c
 	char flag[PATH_MAX + 16];
 	struct sockaddr_un address;
 
-	out->pinned = call->kernel->pin(call, AT_FDCWD, name->text, 0);
-	if (out->pinned < 0)
-		return out->pinned;
+	const struct where where = { .dirfd = AT_FDCWD, .path = name->text };
+	struct located found;
+	int rc = call->kernel->locate(call, &where, &found);
+
+	if (rc < 0)
+		return rc;
+	out->pinned = found.fd;
 	if (call->kernel->path_of(call, out->pinned, path) < 0)
 		return refuse(call, name->text, "the socket has no path any more", NULL, EACCES);
 	if (!socket_granted_by(rules->sockets, rules->files, path)) {

@@ -161,8 +161,8 @@ def raw(data, length):
     s = socket.socket(socket.AF_UNIX)
     return libc.connect(s.fileno(), data, length) and ctypes.get_errno()
 os.chdir({str(work)!r})
-full = b"\x01\x00/proc/self/cwd/" + {name.encode()!r}
-print(raw(full + b"x", len(full)), raw(full + b"\\0", len(full) + 1))
+full = b"\\x01\\x00/proc/self/cwd/" + {name.encode()!r}
+print(raw(full + b"x", len(full)), raw(full + b"\\x00", len(full) + 1))
 print(raw(full[:2], 2), raw(full[:2], 1), raw(full, 0), raw(full, 111), raw(full, -1), raw(full, 2**31 - 1))
 """
         assert inside(code, "-w", work) == ["0 0", "22 22 22 22 22 22"]
