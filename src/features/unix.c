@@ -13,9 +13,9 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/unixname.h"
 #include "features/netmsg.h"
 #include "features/registry.h"
-#include "features/unixname.h"
 
 struct unix_rules {
 	const struct socket_grants *sockets;

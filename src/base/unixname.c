@@ -1,5 +1,5 @@
 /* What a unix socket address says. */
-#include "features/unixname.h"
+#include "base/unixname.h"
 
 #include <errno.h>
 #include <stdio.h>

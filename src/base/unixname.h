@@ -1,6 +1,6 @@
 /* What a unix socket address says: nothing, an abstract name or a path; bytes of the child, bounded. */
-#ifndef FEATURES_UNIXNAME_H
-#define FEATURES_UNIXNAME_H
+#ifndef BASE_UNIXNAME_H
+#define BASE_UNIXNAME_H
 
 #include <stdbool.h>
 #include <stddef.h>
