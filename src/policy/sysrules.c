@@ -115,6 +115,9 @@ static const struct arg_row arg_rows[] = {
 	 * A path can name a socket of the host. Only datagram sockets can do so in each send, a pair of them too; the kernel
 	 * makes a datagram socket of SOCK_RAW.
 	 */
+	/* As glibc asks for the name cache in every program that lists a user: nobody wants to read of that. */
+	{ "socket", IF_NO_UNIX, EQ_AND(0, 1) },
+	{ "socket", IF_NO_UNIX, EQ(1, 0x80801, SILENT(EACCES)) },       /* SOCK_STREAM, CLOEXEC and NONBLOCK */
 	{ "socket", IF_NO_UNIX, EQ(0, 1, REFUSE(EACCES)) },
 	{ "socket", IF_NO_UNIX_DATAGRAMS, EQ_AND(0, 1) },
 	{ "socket", IF_NO_UNIX_DATAGRAMS, MASKED(1, SOCK_KIND, 2, REFUSE(EACCES)) },
