@@ -590,6 +590,7 @@ int main(void)
 		TEST(a_ping_has_no_port_in_the_report),
 		TEST(an_unspecified_family_is_ipv4_to_a_datagram_socket_of_it),
 		TEST(a_stream_sends_to_its_peer_whatever_address_stands_there),
+		TEST(what_is_sent_on_a_unix_socket_is_left_to_the_next_feature),
 		TEST(fast_open_is_refused_here_too),
 		TEST(each_message_of_a_batch_is_judged),
 		TEST(starting_without_memory_is_an_error),

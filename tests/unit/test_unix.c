@@ -1,0 +1,332 @@
+/* The judge of unix sockets: what is granted is used by the descriptor that was judged, the rest is refused and told. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "fault.h"
+#include "features/registry.h"
+
+#define AT offsetof(struct sockaddr_un, sun_path)
+
+/* --- a kernel of one socket and one object in the file system --- */
+
+static struct {
+	struct socket_info info;
+	int info_rc;
+	int locate_rc;
+	const char *object;             /* the canonical path of what the caller's words lead to */
+	int owns;                       /* what owns_abstract says */
+	int owns_type;
+	int connects;
+	int sends;
+	struct sockaddr_un used;
+	size_t used_len;
+	unsigned refusals;
+	char target[256], flag[256];
+	int errnum;
+} world;
+
+static int pin_fd(const struct call *call, int fd)
+{
+	(void)call;
+	return fd == 7 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -EBADF;
+}
+
+static int socket_info(const struct call *call, int sock, unsigned want, struct socket_info *out)
+{
+	(void)call;
+	(void)sock;
+	(void)want;
+	*out = world.info;
+	return world.info_rc;
+}
+
+static int locate(const struct call *call, const struct where *where, struct located *out)
+{
+	(void)call;
+	assert_int_equal(where->dirfd, AT_FDCWD);
+	if (world.locate_rc < 0)
+		return world.locate_rc;
+	*out = (struct located){ .fd = open("/dev/null", O_RDONLY | O_CLOEXEC), .parent = -1 };
+	return 0;
+}
+
+static int path_of(const struct call *call, int pinned, char *out)
+{
+	(void)call;
+	(void)pinned;
+	if (!world.object)
+		return -ENOENT;
+	snprintf(out, PATH_MAX, "%s", world.object);
+	return 0;
+}
+
+static int owns_abstract(const struct call *call, const char *name, size_t len, int type)
+{
+	(void)call;
+	assert_int_equal(len, 4);
+	assert_memory_equal(name, "name", 4);
+	world.owns_type = type;
+	return world.owns;
+}
+
+static void use(const void *name, size_t len)
+{
+	world.used_len = len;
+	memcpy(&world.used, name, len);
+}
+
+static int connect_op(const struct call *call, int sock, const void *name, size_t len)
+{
+	(void)call;
+	(void)sock;
+	world.connects++;
+	use(name, len);
+	return 0;
+}
+
+static ssize_t send_op(const struct call *call, int sock, const struct outgoing *m, int flags)
+{
+	(void)call;
+	(void)sock;
+	(void)flags;
+	world.sends++;
+	if (m->name)
+		use(m->name, m->name_len);
+	return (ssize_t)m->len;
+}
+
+static ssize_t gather(const struct call *call, void *to, size_t len, const struct piece *from, size_t count, uint64_t skip)
+{
+	(void)call;
+	(void)from;
+	(void)count;
+	(void)skip;
+	memset(to, 'x', len);
+	return (ssize_t)len;
+}
+
+static void refuse_op(const struct call *call, const struct refusal *r)
+{
+	(void)call;
+	world.refusals++;
+	world.errnum = r->errnum;
+	snprintf(world.target, sizeof world.target, "%s", r->target);
+	snprintf(world.flag, sizeof world.flag, "%s", r->flag ? r->flag : "");
+}
+
+static const struct kernel_ops ops = {
+	.pin_fd = pin_fd, .socket_info = socket_info, .locate = locate, .path_of = path_of,
+	.owns_abstract = owns_abstract, .connect = connect_op, .send = send_op, .gather = gather, .refuse = refuse_op,
+};
+
+/* --- asking --- */
+
+static struct policy *policy;
+static struct grants files;
+static struct socket_grants sockets;
+static void *rules;
+static struct progress progress;
+
+static int setup(void **state)
+{
+	struct error err = { 0 };
+	struct feature_env env = { .grants = &files, .sockets = &sockets };
+
+	(void)state;
+	memset(&world, 0, sizeof world);
+	world.info = (struct socket_info){ AF_UNIX, SOCK_STREAM, 0, false, 0 };
+	policy = policy_new();
+	if (!policy || grants_add_take(&files, "/srv", -1, true, ACCESS_READ | ACCESS_WRITE, "--fs-write", NULL) < 0)
+		return -1;
+	sockets.by_write = true;
+	env.policy = policy;
+	return feature_unix.start(&env, &rules, &err);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	feature_unix.stop(rules);
+	policy_free(policy);
+	grants_fini(&files);
+	socket_grants_fini(&sockets);
+	return 0;
+}
+
+static struct verdict ask(const char *name, const void *address, size_t len, int at)
+{
+	struct call call = { .kernel = &ops, .info = syscall_by_name(name), .progress = &progress };
+
+	progress = (struct progress){ 0 };
+	call.arg[0].fd = 7;
+	call.raw[0] = 7;
+	call.raw[2] = at == 4 ? 5 : len;
+	call.arg[at].is_null = !address;
+	call.arg[at].bytes.data = address;
+	call.arg[at].bytes.len = len;
+	for (size_t i = 0; i < feature_unix.handler_count; i++)
+		if (strcmp(feature_unix.handlers[i].syscall, name) == 0)
+			return feature_unix.handlers[i].on_call(&call, rules);
+	fail();
+	return v_next();
+}
+
+static struct verdict ask_connect(const char *path, size_t bytes)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	memcpy(address.sun_path, path, bytes);
+	return ask("connect", &address, AT + bytes, 1);
+}
+
+static struct verdict ask_sendto(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+	return ask("sendto", &address, AT + strlen(path) + 1, 4);
+}
+
+static void expect_errno(struct verdict v, int errnum)
+{
+	assert_int_equal(v.kind, V_ERRNO);
+	assert_int_equal(v.value, errnum);
+}
+
+/* --- the tests --- */
+
+static void a_granted_socket_is_used_by_the_descriptor_that_was_judged(void **state)
+{
+	int before = fault_open_fds();
+
+	(void)state;
+	world.object = "/srv/s";
+	assert_int_equal(ask_connect("whatever/leads/there", 21).kind, V_RETURN);
+	assert_int_equal(world.connects, 1);
+	assert_memory_equal(world.used.sun_path, "/proc/self/fd/", 14);
+	assert_int_equal(fault_open_fds(), before);
+}
+
+static void a_socket_elsewhere_is_refused_with_its_path_and_the_flag(void **state)
+{
+	int before = fault_open_fds();
+
+	(void)state;
+	world.object = "/run/docker.sock";
+	expect_errno(ask_connect("/srv/innocent", 14), EACCES);
+	assert_int_equal(world.connects, 0);
+	assert_string_equal(world.target, "/run/docker.sock");
+	assert_string_equal(world.flag, "--unix-allow /run/docker.sock");
+	assert_int_equal(fault_open_fds(), before);
+}
+
+static void a_socket_without_a_path_is_refused(void **state)
+{
+	(void)state;
+	expect_errno(ask_connect("/srv/gone", 10), EACCES);
+	assert_int_equal(world.connects, 0);
+}
+
+static void the_answer_of_the_walk_is_the_childs(void **state)
+{
+	(void)state;
+	world.locate_rc = -ENOENT;
+	expect_errno(ask_connect("/srv/none", 10), ENOENT);
+	world.locate_rc = MUST_WAIT;
+	assert_int_equal(ask_connect("/srv/slow", 10).kind, V_LATER);
+	assert_int_equal(world.refusals, 0);
+}
+
+static void an_abstract_name_is_used_only_where_the_sandbox_owns_it(void **state)
+{
+	(void)state;
+	world.owns = 1;
+	assert_int_equal(ask_connect("\0name", 5).kind, V_RETURN);
+	assert_int_equal(world.owns_type, SOCK_STREAM);
+	assert_memory_equal(world.used.sun_path, "\0name", 5);
+	world.owns = 0;
+	expect_errno(ask_connect("\0name", 5), EPERM);
+	assert_string_equal(world.target, "@name");
+	world.owns = -ECONNREFUSED;
+	expect_errno(ask_connect("\0name", 5), ECONNREFUSED);
+	assert_int_equal(world.connects, 1);
+}
+
+static void bad_addresses_and_other_sockets_are_not_tried(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	(void)state;
+	expect_errno(ask("connect", NULL, 0, 1), EFAULT);
+	expect_errno(ask("connect", &address, 1, 1), EINVAL);
+	world.info.domain = AF_INET;
+	expect_errno(ask_connect("/srv/s", 7), EAFNOSUPPORT);
+	world.info_rc = -EBADF;
+	expect_errno(ask_connect("/srv/s", 7), EACCES);
+	assert_int_equal(world.connects, 0);
+}
+
+static void a_datagram_is_judged_by_its_own_address(void **state)
+{
+	(void)state;
+	world.info.type = SOCK_DGRAM;
+	world.object = "/srv/d";
+	assert_int_equal(ask_sendto("/srv/d").kind, V_RETURN);
+	assert_memory_equal(world.used.sun_path, "/proc/self/fd/", 14);
+	world.object = "/run/systemd/notify";
+	expect_errno(ask_sendto("/srv/d"), EACCES);
+	assert_int_equal(world.sends, 1);
+}
+
+static void what_a_stream_says_to_an_address_is_the_kernels_to_say(void **state)
+{
+	(void)state;
+	world.object = "/run/docker.sock";
+	assert_int_equal(ask_sendto("/x").kind, V_RETURN);
+	assert_string_equal(world.used.sun_path, "/x");
+	assert_int_equal(world.refusals, 0);
+}
+
+static void starting_without_memory_is_an_error(void **state)
+{
+	struct feature_env env = { .policy = policy };
+	struct error err = { 0 };
+	void *made = NULL;
+
+	(void)state;
+	fault_arm(0);
+	int rc = feature_unix.start(&env, &made, &err);
+	assert_true(fault_fired());
+	assert_int_equal(rc, -ENOMEM);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(a_granted_socket_is_used_by_the_descriptor_that_was_judged),
+		TEST(a_socket_elsewhere_is_refused_with_its_path_and_the_flag),
+		TEST(a_socket_without_a_path_is_refused),
+		TEST(the_answer_of_the_walk_is_the_childs),
+		TEST(an_abstract_name_is_used_only_where_the_sandbox_owns_it),
+		TEST(bad_addresses_and_other_sockets_are_not_tried),
+		TEST(a_datagram_is_judged_by_its_own_address),
+		TEST(what_a_stream_says_to_an_address_is_the_kernels_to_say),
+		TEST(starting_without_memory_is_an_error),
+	};
+
+	return cmocka_run_group_tests_name("unix", tests, NULL, NULL);
+}
