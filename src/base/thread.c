@@ -2,6 +2,7 @@
 #include "base/thread.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 
 #include "base/sys.h"
@@ -23,4 +24,13 @@ int thread_start(pthread_t *thread, void *(*fn)(void *), void *arg)
 	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
 	pthread_attr_destroy(&attr);
 	return -rc;
+}
+
+/* The raw call changes the calling thread alone; libc has none. */
+void thread_drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { { 0 } };
+
+	SYS(SYS_capset, &head, none);
 }

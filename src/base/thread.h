@@ -7,4 +7,7 @@
 /* Starts a joinable thread with all signals blocked, so that it takes none of the host's. 0 or -errno. */
 int thread_start(pthread_t *thread, void *(*fn)(void *), void *arg);
 
+/* Takes every capability from the calling thread, and from no other of the host's. */
+void thread_drop_capabilities(void);
+
 #endif

@@ -105,7 +105,7 @@ static int start(struct island_home *home, int floor)
 
 int island_start(struct island_home *home, int floor, struct error *err)
 {
-	*home = (struct island_home){ .island = { .control = -1 } };
+	*home = (struct island_home)ISLAND_NONE;
 	pthread_mutex_init(&home->island.lock, NULL);
 	int rc = start(home, floor);
 	if (rc == 0)

@@ -12,6 +12,7 @@ struct island_home {
 	pid_t pid;              /* 0: there is none */
 	void *memory;
 };
+#define ISLAND_NONE { .island = { .control = -1 } }
 
 /*
  * Makes the namespace and its task, in a user namespace of its own where that is allowed, else with the rights that we

@@ -20,6 +20,7 @@
 #include "base/sys.h"
 #include "features/netmsg.h"
 #include "features/registry.h"
+#include "features/resolver.h"
 #include "policy/ports.h"
 
 #define FASTOPEN 0x20000000             /* MSG_FASTOPEN: the filter refuses it; it would connect */
@@ -28,6 +29,7 @@ struct net {
 	const struct policy *policy;
 	const struct netmatch *match;   /* NULL: the policy judges no addresses, Landlock's ports are all there is */
 	struct openings *openings;
+	bool resolves;                  /* there are rules with names: DNS goes to the resolver */
 };
 
 static int net_start(const struct feature_env *env, void **state, struct error *err)
@@ -36,7 +38,10 @@ static int net_start(const struct feature_env *env, void **state, struct error *
 
 	if (!net)
 		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the network rules");
-	*net = (struct net){ .policy = env->policy, .match = env->net, .openings = env->openings };
+	*net = (struct net){
+		.policy = env->policy, .match = env->net, .openings = env->openings,
+		.resolves = resolver_wanted(env->policy),
+	};
 	*state = net;
 	return 0;
 }
@@ -200,7 +205,15 @@ static int judge(const struct call *call, const struct net *net, const struct so
 
 	if (net->match ? !is_allowed(&q) : socket->proto != NET_TCP)
 		return refuse(call, &q, ECONNREFUSED);
+	if (net->resolves && to->port == RESOLVER_PORT && !resolver_leaves(net->policy, &q.decision))
+		return refuse(call, &q, ECONNREFUSED);
 	return landlock_allows(net->policy, socket->proto, to->port) ? 0 : refuse(call, &q, EACCES);
+}
+
+/* A socket of the resolver's island reaches the resolver, whatever address it is told. */
+static bool is_of_island(const struct call *call, const struct net *net, int sock)
+{
+	return net->resolves && call->kernel->in_island(call, sock);
 }
 
 static struct verdict cannot_judge(const struct call *call, int rc)
@@ -248,7 +261,7 @@ static struct verdict connect_inet(const struct call *call, const struct net *ne
 		rc = addr_from_sockaddr(name, len, &to);
 		if (rc < 0)
 			return v_errno(is_inet(family) ? rc : bad_address(len));
-		rc = judge(call, net, kind, &to);
+		rc = is_of_island(call, net, sock) ? 0 : judge(call, net, kind, &to);
 		if (rc < 0)
 			return v_errno(rc);
 	}
@@ -294,7 +307,7 @@ static int judge_datagram(const struct call *call, const struct net *net, struct
 	uint16_t family = family_of(m->name, m->name_len);
 	struct addr to;
 
-	if (m->name_len == 0)
+	if (m->name_len == 0 || is_of_island(call, net, sock))
 		return 0;
 	if (m->name_len < sizeof family)
 		return -EINVAL;

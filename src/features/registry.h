@@ -17,6 +17,7 @@ extern const struct feature feature_listen;
 extern const struct feature feature_net;
 extern const struct feature feature_netlink;
 extern const struct feature feature_interfaces;
+extern const struct feature feature_resolver;
 extern const struct feature feature_unix;
 extern const struct feature feature_vfiles;
 extern const struct feature feature_metadata;

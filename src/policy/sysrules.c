@@ -20,7 +20,7 @@ enum when {
 	PINNED,                 /* only where the user chose the cores */
 	UNLESS_TRAPPED,         /* the metadata feature judges it on the object; without it nobody can */
 	ONLY_IF_TRAPPED,        /* a feature asks for just this; without it the rows below decide */
-	IF_UDP,                 /* the network rules let UDP sockets be made */
+	IF_UDP,                 /* the network rules let UDP sockets be made, or the resolver makes them */
 	IF_ICMP,                /* ... and sockets for ping */
 	IF_NO_UNIX,             /* no socket with a path may be connected to */
 	IF_NO_UNIX_DATAGRAMS,
@@ -275,6 +275,16 @@ static bool sends_to(const struct policy *p)
 	return policy_has_proto(p, NET_UDP) || policy_has_proto(p, NET_ICMP);
 }
 
+/* Does a feature make the datagram sockets itself? Then the filter must let them reach it. */
+static bool makes_datagrams(const struct trap *traps, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(traps[i].syscall, "socket") == 0 && traps[i].conditional && traps[i].op == ARG_MASK_EQ &&
+		    traps[i].arg == 1 && traps[i].mask == SOCK_KIND && traps[i].value == 2)
+			return true;
+	return false;
+}
+
 static bool row_counts(const struct sysrules *r, const struct policy *p, const struct trap *traps, size_t count,
 		       const struct arg_row *row)
 {
@@ -290,7 +300,7 @@ static bool row_counts(const struct sysrules *r, const struct policy *p, const s
 	case ONLY_IF_TRAPPED:
 		return trap_covers(traps, count, row, false);
 	case IF_UDP:
-		return policy_has_proto(p, NET_UDP);
+		return policy_has_proto(p, NET_UDP) || makes_datagrams(traps, count);
 	case IF_ICMP:
 		return policy_has_proto(p, NET_ICMP);
 	case IF_NO_UNIX:

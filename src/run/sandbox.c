@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/sys.h"
+#include "features/resolver.h"
 #include "policy/values.h"
 #include "run/aftermath.h"
 #include "run/launch.h"
@@ -26,6 +27,32 @@ static int find_names(struct sandbox *box, struct error *err)
 		return rc;
 	box->openings = openings_new();
 	return box->openings ? 0 : error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the names that may be reached");
+}
+
+/* A refusal that no call stands for: the resolver cannot know who asked. */
+static void refuse_question(void *sink, const struct refusal *refusal)
+{
+	struct sandbox *box = sink;
+
+	report_add(&box->report, box->spawn.shared ? box->spawn.shared->child_pid : 0, "a program", refusal);
+}
+
+/*
+ * What rules with names need. Plain names do without a resolver of our own where the system has no namespace for it:
+ * /etc/hosts has their addresses. What "*.example.com" stands for only the resolver can find out.
+ */
+static int make_island(struct sandbox *box, const struct launch_plan *lp, struct error *err)
+{
+	const struct policy *p = box->prepared->policy;
+
+	if (!resolver_wanted(p))
+		return 0;
+	bool needed = policy_has_suffixes(p);
+	int rc = island_start(&box->island, lp->plan.fd_floor, needed ? err : NULL);
+	if (rc < 0)
+		return needed ? error_add(err, rc, "cannot start the resolver that rules such as *.example.com need") : 0;
+	box->supervisor.island = &box->island.island;
+	return 0;
 }
 
 static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, const struct launch *launch,
@@ -50,6 +77,8 @@ static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, co
 	};
 	s->dispatch = prepared->dispatch;
 	rc = find_names(box, err);
+	if (rc == 0)
+		rc = make_island(box, lp, err);
 	if (rc < 0)
 		return rc;
 	hosts_init(&box->hosts, p, box->names ? box->names->pins : NULL, box->names ? box->names->count : 0);
@@ -64,6 +93,11 @@ static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, co
 		.net = box->names ? box->names->match : NULL,
 		.openings = box->openings,
 		.program_name = launch->argv[0],
+		.pins = box->names ? box->names->pins : NULL,
+		.pin_count = box->names ? box->names->count : 0,
+		.island = s->island,
+		.refuse = refuse_question,
+		.sink = box,
 		.signals_scoped = prepared->landlock.state[PROTECT_SIGNAL_SCOPE] == PROTECTION_ACTIVE,
 	};
 	return dispatch_start(&s->dispatch, &env, err);
@@ -164,6 +198,7 @@ int sandbox_spawn(struct prepared *prepared, const struct launch *launch, struct
 	}
 	box->prepared = prepared_ref(prepared);
 	box->spawn = (struct spawn)SPAWN_NONE;
+	box->island = (struct island_home)ISLAND_NONE;
 	box->limit = (struct str)STR(100);
 	for (int i = 0; i < 3; i++)
 		box->pipes[i] = -1;
@@ -195,6 +230,7 @@ static void note_end(struct sandbox *box)
 	box->result = *box->spawn.shared;
 	if (box->supervisor_made)
 		supervisor_stop(&box->supervisor);
+	island_end(&box->island);
 	aftermath_report(&(struct aftermath){
 		.policy = box->prepared->policy,
 		.grants = &box->grants,
@@ -273,6 +309,7 @@ void sandbox_free(struct sandbox *box)
 	spawn_fini(&box->spawn);
 	if (box->supervisor_made)
 		supervisor_fini(&box->supervisor);
+	island_end(&box->island);
 	for (int i = 0; i < 3; i++)
 		fd_close(&box->pipes[i]);
 	names_unref(box->names);

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "confine/spawn.h"
+#include "confine/island.h"
 #include "run/hosts.h"
 #include "run/prepare.h"
 #include "run/status.h"
@@ -35,6 +36,7 @@ struct sandbox {
 	struct hosts hosts;             /* what the virtual files say */
 	struct names *names;            /* NULL: no addresses are judged */
 	struct openings *openings;      /* NULL: no rule names a host */
+	struct island_home island;      /* where the resolver listens */
 	struct spawn spawn;
 	struct supervisor supervisor;
 	bool supervisor_made;

@@ -90,6 +90,7 @@ struct refusal {
 
 struct call;
 struct file_attr_v0;            /* base/sys.h */
+struct island;
 
 /* A path of the caller's, and how its call wants it walked. */
 struct where {
@@ -218,6 +219,12 @@ struct kernel_ops {
 	 * could be read before the first that could not, or -EFAULT when that is none. */
 	ssize_t (*gather)(const struct call *call, void *to, size_t len, const struct piece *from, size_t count,
 			  uint64_t skip);
+	/* A socket of the resolver's island (base/island.h); -EAFNOSUPPORT where there is none. */
+	int (*island_socket)(const struct call *call, int domain, int type, int protocol);
+	/* Is what pin_fd gave a socket of the island? It reaches the resolver and nothing else. */
+	bool (*in_island)(const struct call *call, int sock);
+	/* Makes the caller's TCP or UDP socket `fd` one of the island, if it is none yet. 0 or -errno. */
+	int (*to_island)(const struct call *call, int fd);
 	/* Undoes listen: shutdown of both directions. */
 	void (*unlisten)(const struct call *call, int sock);
 	/* Puts a refusal into the report: de-duplicated and rate-limited. */
@@ -315,6 +322,12 @@ struct feature_env {
 	const struct socket_grants *sockets;    /* empty when no socket by path is in reach */
 	const struct virtuals *virtuals;        /* how what is virtual is recognised */
 	struct openings *openings;      /* addresses that the resolver opened; NULL without name rules */
+	const struct net_pin *pins;     /* what the plain names of the rules stand for */
+	size_t pin_count;
+	struct island *island;          /* where the resolver listens; NULL: the policy or the system has none */
+	/* For what no call asked for: a thread of a feature. refuse(sink, ...) puts it into the report. */
+	void (*refuse)(void *sink, const struct refusal *refusal);
+	void *sink;
 	const char *program_name;       /* argv[0] */
 	bool signals_scoped;            /* the kernel keeps signals in the sandbox: neither disabled nor degraded */
 };

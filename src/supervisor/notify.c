@@ -7,7 +7,6 @@
 #include "supervisor/notify.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
@@ -168,15 +167,11 @@ static int receive_one(struct supervisor *s)
 	return 0;
 }
 
-/* Raw capset changes the calling thread alone: the host keeps its rights, and what we do for the child is judged by
- * the kernel as if the child did it. */
+/* The host keeps its rights, and what we do for the child is judged by the kernel as if the child did it. */
 void supervisor_drop_rights(const struct supervisor *s)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { { 0 } };
-
 	if (s->drop_caps)
-		SYS(SYS_capset, &head, none);
+		thread_drop_capabilities();
 }
 
 /*

@@ -46,6 +46,7 @@ struct supervisor {
 	struct id_map ids;
 	struct dispatch dispatch;
 	struct report *report;          /* lent */
+	struct island *island;          /* lent; where the resolver listens, or NULL */
 	const struct kernel_ops *kernel;
 	atomic_uint_fast64_t answered;
 	/* of the notify thread */

@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "supervisor/childmem.h"
 #include "supervisor/files.h"
+#include "supervisor/island.h"
 #include "supervisor/notify.h"
 #include "supervisor/pin.h"
 #include "supervisor/sockets.h"
@@ -156,16 +157,23 @@ static int ob_pin_fd(const struct call *call, int fd)
 	return mine;
 }
 
-static bool ob_fd_is_writable(const struct call *call, int fd)
+long onbehalf_fd_flags(pid_t tid, int fd)
 {
 	char tail[32];
 	char buf[SMALL_FILE];
 	uint64_t flags;
 
 	snprintf(tail, sizeof tail, "/fdinfo/%d", fd);
-	if (read_small(call->tid, tail, buf, sizeof buf) <= 0 || number_after(buf, "flags:", 8, &flags) < 0)
-		return false;
-	return !(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY;
+	if (read_small(tid, tail, buf, sizeof buf) <= 0 || number_after(buf, "flags:", 8, &flags) < 0)
+		return -EBADF;
+	return (long)flags;
+}
+
+static bool ob_fd_is_writable(const struct call *call, int fd)
+{
+	long flags = onbehalf_fd_flags(call->tid, fd);
+
+	return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY;
 }
 
 /* /proc/self/fd/N of ours, as a path that follows to the pinned object. */
@@ -492,6 +500,9 @@ const struct kernel_ops onbehalf_ops = {
 	.listen = ob_listen,
 	.unlisten = ob_unlisten,
 	.socket_info = sockets_info,
+	.island_socket = on_island_socket,
+	.in_island = on_island_has,
+	.to_island = on_island_move,
 	.connect = sockets_connect,
 	.send = sockets_send,
 	.wait_to_send = sockets_wait_to_send,

@@ -8,6 +8,7 @@ extern const struct kernel_ops onbehalf_ops;
 
 /* For the other files of the supervisor. */
 int onbehalf_pidfd(pid_t tid);          /* one that pidfd_getfd takes: of the task, or of its process on old kernels */
+long onbehalf_fd_flags(pid_t tid, int fd);       /* as open has them, O_CLOEXEC too; -EBADF */
 pid_t onbehalf_process(pid_t tid);      /* whose thread it is */
 int onbehalf_ids(pid_t tid, uint32_t uids[4], uint32_t gids[4]);        /* real, effective, saved, file system */
 

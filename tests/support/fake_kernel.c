@@ -232,6 +232,29 @@ static void fake_unlisten(const struct call *call, int sock)
 	fake_of(call)->unlistens++;
 }
 
+static int fake_island_socket(const struct call *call, int domain, int type, int protocol)
+{
+	struct fake *f = fake_of(call);
+
+	f->island_order[0] = domain;
+	f->island_order[1] = type;
+	f->island_order[2] = protocol;
+	return f->fail < 0 ? f->fail : open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static bool fake_in_island(const struct call *call, int sock)
+{
+	(void)sock;
+	return fake_of(call)->in_island;
+}
+
+static int fake_to_island(const struct call *call, int fd)
+{
+	(void)fd;
+	fake_of(call)->moves++;
+	return fake_of(call)->fail;
+}
+
 const struct kernel_ops fake_ops = {
 	.pin = fake_pin,
 	.pin_fd = fake_pin_fd,
@@ -248,6 +271,9 @@ const struct kernel_ops fake_ops = {
 	.listen = fake_listen,
 	.unlisten = fake_unlisten,
 	.refuse = fake_refuse,
+	.island_socket = fake_island_socket,
+	.in_island = fake_in_island,
+	.to_island = fake_to_island,
 	.chmod = fake_chmod,
 	.chown = fake_chown,
 	.utimens = fake_utimens,

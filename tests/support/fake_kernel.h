@@ -37,7 +37,10 @@ struct fake {
 	int stranger_rc;        /* what stranger() and pidfd_pid() say, and the name */
 	pid_t pidfd_rc;
 	const char *comm;
+	bool in_island;
 	/* memory of what was done */
+	unsigned moves;         /* to_island */
+	int island_order[3];    /* domain, type, protocol */
 	pid_t stranger;         /* who was asked about */
 	unsigned pins;
 	unsigned acts;          /* chmod, chown, utimens, setxattr, removexattr, fsflags, listen */
