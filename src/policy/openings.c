@@ -163,3 +163,13 @@ bool openings_find(struct openings *o, const struct addr *ip, uint64_t now_ns,
 	pthread_mutex_unlock(&o->lock);
 	return found;
 }
+
+void openings_each(struct openings *o, uint64_t now_ns, void (*each)(const char *name, const struct addr *ip, void *arg),
+		   void *arg)
+{
+	pthread_mutex_lock(&o->lock);
+	for (size_t i = 0; i < o->len; i++)
+		if (o->at[i].name && o->at[i].until_ns > now_ns)
+			each(o->at[i].name, &o->at[i].ip, arg);
+	pthread_mutex_unlock(&o->lock);
+}

@@ -30,4 +30,8 @@ void openings_drop(struct openings *o, const char *name);
 bool openings_find(struct openings *o, const struct addr *ip, uint64_t now_ns,
 		   bool (*each)(const char *name, void *arg), void *arg);
 
+/* Everything that is open at `now_ns`, in no order; `each` runs under the lock too. */
+void openings_each(struct openings *o, uint64_t now_ns, void (*each)(const char *name, const struct addr *ip, void *arg),
+		   void *arg);
+
 #endif

@@ -4,18 +4,52 @@
  */
 #include "run/hosts.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/sys.h"
+
+struct lines {
+	const struct hosts *hosts;
+	struct str *out;
+};
+
+static void add_line(const char *name, const struct addr *ip, void *arg)
+{
+	const struct lines *lines = arg;
+
+	addr_print(ip, lines->out);
+	str_addf(lines->out, " %s\n", name);
+}
+
+static bool is_pinned(const struct hosts *h, const char *name)
+{
+	for (size_t i = 0; i < h->pin_count; i++)
+		if (strcmp(h->pins[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* What the resolver has opened for a name below a suffix rule is not said here: it would be old when it is read. */
+static void add_open(const char *name, const struct addr *ip, void *arg)
+{
+	const struct lines *lines = arg;
+
+	if (is_pinned(lines->hosts, name))
+		add_line(name, ip, arg);
+}
 
 static int say_hosts(void *arg, struct str *out)
 {
 	const struct hosts *h = arg;
+	struct lines lines = { h, out };
 
 	str_add(out, "127.0.0.1 localhost\n::1 localhost\n");
-	for (size_t i = 0; i < h->pin_count; i++) {
-		addr_print(&h->pins[i].ip, out);
-		str_addf(out, " %s\n", h->pins[i].name);
-	}
+	if (h->openings)
+		openings_each(h->openings, sys_now(), add_open, &lines);
+	for (size_t i = 0; !h->openings && i < h->pin_count; i++)
+		add_line(h->pins[i].name, &h->pins[i].ip, &lines);
 	return out->rc;
 }
 

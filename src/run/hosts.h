@@ -15,6 +15,7 @@ struct hosts {
 	const struct policy *policy;
 	const struct net_pin *pins;     /* lent */
 	size_t pin_count;
+	struct openings *openings;      /* not NULL: names are kept fresh, and what is open now is what they stand for */
 	struct vfile file[HOSTS_FILES];
 };
 

@@ -131,6 +131,35 @@ static int pin_all(struct names *n, const struct policy *p, names_lookup lookup,
 	return rc;
 }
 
+static bool is_denied(const struct policy *p, const char *name)
+{
+	for (size_t i = 0; i < p->net_rules.len; i++) {
+		const struct net_rule *r = &p->net_rules.at[i];
+
+		if (r->deny && r->target == TARGET_NAME && strcmp(r->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* With --dns-refresh the resolver opens what an allowed name stands for, for as long as it does; what a denied name stood
+ * for stays denied. */
+static int build_matcher(struct names *n, const struct policy *p)
+{
+	AUTO(free) struct net_pin *denied = NULL;
+	size_t count = 0;
+
+	if (!p->dns_refresh || n->count == 0)
+		return netmatch_build(p, n->pins, n->count, &n->match);
+	denied = mem_array(n->count, sizeof *denied);
+	if (!denied)
+		return -ENOMEM;
+	for (size_t i = 0; i < n->count; i++)
+		if (is_denied(p, n->pins[i].name))
+			denied[count++] = n->pins[i];
+	return netmatch_build(p, denied, count, &n->match);
+}
+
 int names_resolve(const struct policy *p, names_lookup lookup, struct names **out, struct error *err)
 {
 	struct names *n = mem_alloc(sizeof *n);
@@ -142,7 +171,7 @@ int names_resolve(const struct policy *p, names_lookup lookup, struct names **ou
 	n->made_ns = sys_now();
 	if (lookup && policy_has_names(p))
 		rc = pin_all(n, p, lookup, err);
-	if (rc == 0 && netmatch_build(p, n->pins, n->count, &n->match) < 0)
+	if (rc == 0 && build_matcher(n, p) < 0)
 		rc = no_memory(err);
 	if (rc < 0) {
 		names_unref(n);

@@ -82,6 +82,7 @@ static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, co
 	if (rc < 0)
 		return rc;
 	hosts_init(&box->hosts, p, box->names ? box->names->pins : NULL, box->names ? box->names->count : 0);
+	box->hosts.openings = p->dns_refresh ? box->openings : NULL;
 	const struct feature_env env = {
 		.policy = p,
 		.vfiles = box->hosts.file,

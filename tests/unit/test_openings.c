@@ -129,6 +129,28 @@ static void dropping_a_name_leaves_the_others(void **state)
 	openings_free(o);
 }
 
+static void count_one(const char *name, const struct addr *ip, void *arg)
+{
+	unsigned *sum = arg;
+
+	assert_string_equal(name, "a.test");
+	*sum += ip->ip[3];
+}
+
+static void what_is_open_can_be_listed(void **state)
+{
+	struct openings *o = openings_new();
+	unsigned sum = 0;
+
+	(void)state;
+	open_it(o, "a.test", 1, 100);
+	open_it(o, "a.test", 2, 100);
+	open_it(o, "b.test", 4, 10);
+	openings_each(o, 50, count_one, &sum);
+	assert_int_equal(sum, 3);
+	openings_free(o);
+}
+
 static void when_full_the_first_to_end_makes_room(void **state)
 {
 	struct openings *o = openings_new();
@@ -213,6 +235,7 @@ int main(void)
 		cmocka_unit_test(an_address_of_several_names_is_asked_for_each),
 		cmocka_unit_test(families_and_ports_are_told_apart_as_they_should),
 		cmocka_unit_test(dropping_a_name_leaves_the_others),
+		cmocka_unit_test(what_is_open_can_be_listed),
 		cmocka_unit_test(when_full_the_first_to_end_makes_room),
 		cmocka_unit_test(threads_may_use_it_together),
 		cmocka_unit_test(short_memory_adds_nothing_and_loses_nothing),
