@@ -143,6 +143,12 @@ SANDLOCK_API int sandlock_policy_number(const sandlock_policy *policy, const cha
 /* The name of a built-in preset, for the key "extends"; NULL when out of range. Constant. */
 SANDLOCK_API const char *sandlock_preset_name(size_t index);
 
+/* A network preset, for the key "network.presets": its name, what it is for, and its rules one by one; NULL when an index
+ * is out of range. Constant. */
+SANDLOCK_API const char *sandlock_net_preset_name(size_t index);
+SANDLOCK_API const char *sandlock_net_preset_help(size_t index);
+SANDLOCK_API const char *sandlock_net_preset_rule(size_t index, size_t rule);
+
 /*
  * Check the whole and make it immutable. Paths are resolved here: a path that was typed and does not exist is an error
  * that names it; a missing preset path is skipped. After this the policy may be shared by threads.
@@ -160,7 +166,8 @@ enum sandlock_format { SANDLOCK_TOML = 0, SANDLOCK_JSON = 1, SANDLOCK_TEXT = 2 }
 
 /*
  * Print the policy (TOML reads back to the same policy; JSON has the same content). A frozen policy's printout has its
- * resolved grants too: as comments in TOML, as "grants" in JSON.
+ * resolved grants too: as comments in TOML, as "grants" in JSON; network rules likewise, as
+ * "rules", with who typed each.
  */
 SANDLOCK_API int sandlock_policy_print(const sandlock_policy *policy, enum sandlock_format format, char **out,
 				       sandlock_error **err);

@@ -2,6 +2,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
+#include "policy/netpresets.h"
 #include "policy/options.h"
 #include "policy/presets.h"
 
@@ -59,4 +60,21 @@ const char *sandlock_option_get(size_t index, enum sandlock_option_field field)
 const char *sandlock_preset_name(size_t index)
 {
 	return index < preset_count ? presets[index].name : NULL;
+}
+
+const char *sandlock_net_preset_name(size_t index)
+{
+	return index < net_preset_count ? net_presets[index].name : NULL;
+}
+
+const char *sandlock_net_preset_help(size_t index)
+{
+	return index < net_preset_count ? net_presets[index].help : NULL;
+}
+
+const char *sandlock_net_preset_rule(size_t index, size_t rule)
+{
+	if (index >= net_preset_count || rule >= net_presets[index].count)
+		return NULL;
+	return net_presets[index].rules[rule];
 }

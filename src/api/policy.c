@@ -297,7 +297,7 @@ int sandlock_policy_why(const sandlock_policy *policy, enum sandlock_access acce
 	if (!prepared)
 		return rc;
 	if (access == SANDLOCK_ACCESS_CONNECT)
-		rc = why_connect(prepared->policy, target, &s);
+		rc = why_connect(prepared->policy, names_lookup_host, target, &s);
 	else if (access == SANDLOCK_ACCESS_BIND)
 		rc = why_bind(prepared->policy, target, &s);
 	else if (access >= SANDLOCK_ACCESS_READ && access <= SANDLOCK_ACCESS_EXEC)

@@ -26,6 +26,14 @@ static void preset_words(struct str *out)
 		str_addf(out, "%s%s", i ? " " : "", name);
 }
 
+static void net_preset_words(struct str *out)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = sandlock_net_preset_name(i)); i++)
+		str_addf(out, "%s%s", i ? " " : "", name);
+}
+
 static void protection_words(struct str *out)
 {
 	const char *name;
@@ -39,6 +47,7 @@ static const struct {
 	void (*words)(struct str *out);
 } word_lists[] = {
 	{ "extends", preset_words },
+	{ "network.presets", net_preset_words },
 	{ "allow_degraded", protection_words },
 	{ "disable", protection_words },
 };

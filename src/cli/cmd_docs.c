@@ -145,8 +145,8 @@ static const struct {
 	{ "flag", "boolean" }, { "count", "integer" }, { "size", "integer or string" },
 	{ "duration", "integer or string" }, { "percent", "integer" }, { "text", "string" }, { "path", "string" },
 	{ "list", "array of strings" }, { "paths", "array of strings" }, { "numbers", "array of integers" },
-	{ "ports", "array of integers or strings" }, { "rules", "array of strings" }, { "env", "table of strings" }, { "user", "string" },
-	{ "id", "integer" },
+	{ "ports", "array of integers or strings" }, { "rules", "array of strings" }, { "env", "table of strings" },
+	{ "user", "string" }, { "id", "integer" },
 };
 
 static const char *toml_type(size_t index)

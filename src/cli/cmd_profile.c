@@ -105,6 +105,46 @@ static bool is_preset(const char *name)
 	return false;
 }
 
+/* The index of a network preset, or -1. */
+static long net_preset(const char *name)
+{
+	const char *preset;
+
+	for (size_t i = 0; (preset = sandlock_net_preset_name(i)); i++)
+		if (strcmp(preset, name) == 0)
+			return (long)i;
+	return -1;
+}
+
+/* The rules that a network preset stands for, as a profile would have them. */
+static int show_net_preset(size_t index)
+{
+	AUTO(str) struct str out = STR(1 << 20);
+	const char *rule;
+
+	str_addf(&out, "# %s: %s\n[network]\nallow = [\n", sandlock_net_preset_name(index), sandlock_net_preset_help(index));
+	for (size_t i = 0; (rule = sandlock_net_preset_rule(index, i)); i++)
+		str_addf(&out, "    \"%s\",\n", rule);
+	str_add(&out, "]\n");
+	return out_result(&out);
+}
+
+/* The built-in presets, those of the network with what they are for. */
+static int list_presets(const char *name)
+{
+	AUTO(str) struct str out = STR(1 << 20);
+	const char *preset;
+
+	(void)name;
+	str_add(&out, "presets (--preset):\n");
+	for (size_t i = 0; (preset = sandlock_preset_name(i)); i++)
+		str_addf(&out, "  %s\n", preset);
+	str_add(&out, "network presets (--net-preset):\n");
+	for (size_t i = 0; (preset = sandlock_net_preset_name(i)); i++)
+		str_addf(&out, "  %-12s %s\n", preset, sandlock_net_preset_help(i));
+	return out_result(&out);
+}
+
 /* What the built-in preset grants on this machine. */
 static int show_preset(const char *name)
 {
@@ -139,6 +179,8 @@ static int show(const char *name)
 
 	if (fd == -ENOENT && is_preset(name))
 		return show_preset(name);
+	if (fd == -ENOENT && net_preset(name) >= 0)
+		return show_net_preset((size_t)net_preset(name));
 	int rc = fd < 0 ? fd : fd_slurp(fd, PROFILE_MAX, &text, &len);
 
 	if (rc < 0)
@@ -207,6 +249,7 @@ static const struct verb {
 	{ "delete", 1, 1, delete },
 	{ "lint",   1, 1, lint },
 	{ "path",   0, 1, print_path },
+	{ "presets", 0, 0, list_presets },
 };
 
 static const struct arg_option options[] = { ARG_COMMON_ROWS };
@@ -242,9 +285,9 @@ static int run(const struct command *self, const char *const *argv)
 
 const struct command command_profile = {
 	.name = "profile",
-	.synopsis = "list | show NAME | delete NAME | lint NAME|./FILE | path [NAME]",
+	.synopsis = "list | show NAME | delete NAME | lint NAME|./FILE | path [NAME] | presets",
 	.summary = "Lists, shows, checks and deletes profiles",
-	.text = "show prints a built-in preset too. lint checks a profile as run would, and names file, line and column of a mistake\n"
-		"(exit code 1). path prints where a profile is looked up.\n",
+	.text = "show prints a built-in preset or network preset too; presets lists them. lint checks a profile as run would, and\n"
+		"names file, line and column of a mistake (exit code 1). path prints where a profile is looked up.\n",
 	.options = options, .option_count = ARRAY_SIZE(options), .run = run,
 };

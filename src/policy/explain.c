@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "policy/network.h"
-#include "policy/ports.h"
 #include "policy/print.h"
 
 /* What a shell takes as it stands, wherever it is in a word. */
@@ -131,58 +129,3 @@ int explain_path(const struct grants *g, const char *path, unsigned access, bool
 	return 0;
 }
 
-/* The first value of --net-allow-bind that has the port, or NULL. */
-static const struct word *bind_rule(const struct policy *p, unsigned port)
-{
-	for (size_t i = 0; i < p->net_allow_bind.len; i++) {
-		struct ports one = { 0 };
-
-		if (ports_add_bind(&one, view_of(p->net_allow_bind.at[i].text), "", NULL) == 0 && ports_has(&one, port))
-			return &p->net_allow_bind.at[i];
-	}
-	return NULL;
-}
-
-static const struct word *connect_rule(const struct policy *p, unsigned port)
-{
-	for (size_t i = 0; i < p->net_rules.len; i++) {
-		const struct net_rule *rule = &p->net_rules.at[i];
-
-		if (rule->proto == NET_TCP && rule->target == TARGET_ANY && !rule->deny && net_rule_has_port(rule, port))
-			return network_word(p, rule);
-	}
-	return NULL;
-}
-
-int explain_port(const struct policy *p, bool bind, unsigned port, struct str *out)
-{
-	const struct ports *set = bind ? &p->bind_ports : &p->connect_ports;
-	const struct word *by = bind ? bind_rule(p, port) : connect_rule(p, port);
-	const bool allowed = ports_has(set, port);
-
-	if (p->strictness[PROTECT_NET_TCP] == DISABLED) {
-		str_add(out, "TCP ports are not judged: the protection net-tcp is disabled.");
-		return 1;
-	}
-	str_addf(out, "%s TCP port %u is %s: ", bind ? "listening on" : "connecting to", port,
-		 allowed ? "allowed" : "refused");
-	if (bind && ports_has(&p->deny_bind_ports, port)) {
-		str_add(out, "--net-deny-bind has it.");
-		return 0;
-	}
-	if (allowed && !by) {
-		str_add(out, "no rule denies it.");
-		return 1;
-	}
-	if (allowed) {
-		str_add(out, "the rule '");
-		add_quoted(out, by->text);
-		str_add(out, "' from ");
-		add_quoted(out, by->origin);
-		str_add(out, " has it.");
-		return 1;
-	}
-	str_add(out, set->given ? "no rule has it. " : "there is no rule. ");
-	str_addf(out, bind ? "Add --net-allow-bind %u." : "Add --net-allow tcp://:%u.", port);
-	return 0;
-}

@@ -23,7 +23,4 @@ void explain_flag(const char *path, unsigned access, bool splits_exec, struct st
  */
 int explain_path(const struct grants *g, const char *path, unsigned access, bool splits_exec, struct str *out);
 
-/* The same for a TCP port of a frozen policy: connecting to it, or listening on it. */
-int explain_port(const struct policy *p, bool bind, unsigned port, struct str *out);
-
 #endif

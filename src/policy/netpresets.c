@@ -13,10 +13,6 @@ static const char *const yarn[] = {
 	"tcp://registry.yarnpkg.com:443", "tcp://registry.npmjs.org:443", "tcp://repo.yarnpkg.com:443",
 };
 
-static const char *const node[] = {
-	"tcp://nodejs.org:443", "tcp://registry.npmjs.org:443",
-};
-
 static const char *const pypi[] = {
 	"tcp://pypi.org:443", "tcp://files.pythonhosted.org:443",
 };
@@ -102,7 +98,6 @@ static const char *const docker[] = {
 const struct net_preset net_presets[] = {
 	{ .name = "npm", .help = "the npm registry", RULES(npm) },
 	{ .name = "yarn", .help = "yarn's own hosts and the npm registry", RULES(yarn) },
-	{ .name = "node", .help = "the npm registry, and the headers that native modules are built with", RULES(node) },
 	{ .name = "pypi", .help = "the Python Package Index", RULES(pypi) },
 	{ .name = "conda", .help = "conda-forge and Anaconda's channels", RULES(conda) },
 	{ .name = "crates", .help = "crates.io, as cargo uses it", RULES(crates) },

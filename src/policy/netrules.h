@@ -49,8 +49,8 @@ void net_rules_fini(struct net_rules *r);
 /*
  * Parses one value and adds its rules; `out` may be NULL: then it is only checked. A value without a scheme gives a TCP
  * and a UDP rule, "*://" gives one of every protocol, where ICMP has no ports. Words of older releases: allow "icmp",
- * deny "udp", deny "raw" (no rule: raw sockets are refused anyway). `origin` begins the sentence of a refusal, which names the column and what to write instead.
- * Duplicates are folded. 0, -EINVAL or -ENOMEM.
+ * deny "udp", deny "raw" (no rule: raw sockets are refused anyway). `origin` begins the sentence of a refusal, which
+ * names the column and what to write instead. Duplicates are folded. 0, -EINVAL or -ENOMEM.
  */
 int net_rules_add(struct net_rules *out, struct view text, bool deny, uint32_t word, const char *origin,
 		  struct error *err);

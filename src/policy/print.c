@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "policy/network.h"
 #include "policy/options.h"
 #include "policy/values.h"
 
@@ -358,6 +359,48 @@ static void print_grants_toml(struct str *out, const struct grants *grants)
 		str_add(out, "#   read                 /proc/self  (of the first process)\n");
 }
 
+/* --- network rules --- */
+
+static void print_rule_json(const struct policy *p, const struct net_rule *rule, struct str *out)
+{
+	const struct word *word = network_word(p, rule);
+	AUTO(str) struct str text = STR(1 << 20);
+
+	net_rule_print(rule, &text);
+	str_addf(out, "    { \"%s\": ", rule->deny ? "deny" : "allow");
+	str_add_json(out, text.buf ? text.buf : "", text.len);
+	str_add(out, ", \"typed\": ");
+	str_add_json(out, word->text, strlen(word->text));
+	str_add(out, ", \"origin\": ");
+	str_add_json(out, word->origin, strlen(word->origin));
+	str_add(out, " }");
+}
+
+static void print_rules_json(struct printer *pr, const struct policy *p)
+{
+	begin_member(pr, "  ");
+	str_add(pr->out, "\"rules\": [");
+	for (size_t i = 0; i < p->net_rules.len; i++) {
+		str_add(pr->out, i ? ",\n" : "\n");
+		print_rule_json(p, &p->net_rules.at[i], pr->out);
+	}
+	str_add(pr->out, "\n  ]");
+}
+
+static void print_rules_toml(const struct policy *p, struct str *out)
+{
+	str_add(out, "\n# The network rules that come of it:\n");
+	for (size_t i = 0; i < p->net_rules.len; i++) {
+		const struct word *word = network_word(p, &p->net_rules.at[i]);
+
+		str_addf(out, "#   %s ", p->net_rules.at[i].deny ? "deny " : "allow");
+		net_rule_print(&p->net_rules.at[i], out);
+		str_add(out, "  (");
+		str_add_quoted(out, word->origin, strlen(word->origin));
+		str_add(out, ")\n");
+	}
+}
+
 int policy_print_grants(const struct policy *p, const struct grants *grants, enum policy_format format,
 			struct str *out)
 {
@@ -374,6 +417,10 @@ int policy_print_grants(const struct policy *p, const struct grants *grants, enu
 		print_grants_json(&pr, grants);
 	if (grants && !pr.json)
 		print_grants_toml(out, grants);
+	if (grants && pr.json && p->net_rules.len)
+		print_rules_json(&pr, p);
+	if (grants && !pr.json && p->net_rules.len)
+		print_rules_toml(p, out);
 	if (pr.json)
 		str_add(out, pr.any ? "\n}\n" : "}\n");
 	return out->rc < 0 ? out->rc : pr.rc;

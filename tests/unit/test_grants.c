@@ -14,6 +14,7 @@
 #include "fault.h"
 #include "policy/explain.h"
 #include "policy/grants.h"
+#include "policy/netexplain.h"
 
 #define R ACCESS_READ
 #define W ACCESS_WRITE

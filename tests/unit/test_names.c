@@ -93,10 +93,10 @@ static void a_name_that_is_not_found_is_named_with_its_rule(void **state)
 	static const struct {
 		const char *rule, *part;
 	} rows[] = {
-		{ "nowhere.test:443", "the name 'nowhere.test' of the network rule 'nowhere.test:443' from web.toml:7 has no address: no "
-				      "such name here" },
-		{ "tcp://empty.test", "the name 'empty.test' of the network rule 'tcp://empty.test' from web.toml:7 has no address: "
-				      "the name service knows" },
+		{ "nowhere.test:443", "the name 'nowhere.test' of the network rule 'nowhere.test:443' from web.toml:7 has no "
+				      "address: no such name here" },
+		{ "tcp://empty.test", "the name 'empty.test' of the network rule 'tcp://empty.test' from web.toml:7 has no "
+				      "address: the name service knows" },
 	};
 
 	(void)state;

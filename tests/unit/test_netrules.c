@@ -235,7 +235,9 @@ static void names_and_their_parts_have_a_longest_length(void **state)
 
 static void duplicates_are_folded_and_the_first_word_stays(void **state)
 {
-	static const char *const same[] = { "tcp://10.0.0.0/8:80,443", "tcp://[::ffff:10.9.0.0/104]:443,80", "tcp://10.1.1.1/8:443,80" };
+	static const char *const same[] = {
+		"tcp://10.0.0.0/8:80,443", "tcp://[::ffff:10.9.0.0/104]:443,80", "tcp://10.1.1.1/8:443,80",
+	};
 	struct net_rules rules = { 0 };
 
 	(void)state;

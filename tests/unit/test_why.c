@@ -114,21 +114,124 @@ static void what_cannot_be_a_path_is_an_error(void **state)
 	assert_int_equal(why_path(policy, &grants, ACCESS_READ, "data/absent/../../other", &out), -ENOENT);
 }
 
+/* A name service of this test. */
+static int lookup(const char *name, struct addresses *out, const char **why)
+{
+	static const char *const zone[][2] = {
+		{ "pinned.test", "192.0.2.1" }, { "pinned.test", "169.254.169.254" }, { "host", "192.0.2.7" },
+		{ "inside.test", "192.0.2.9" }, { "inside.test", "10.0.0.9" },
+	};
+	int rc = -EHOSTUNREACH;
+
+	*why = "no such name here";
+	for (size_t i = 0; i < ARRAY_SIZE(zone); i++) {
+		struct addr a;
+
+		if (strcmp(zone[i][0], name) != 0)
+			continue;
+		assert_int_equal(addr_parse(view_of(zone[i][1]), &a), 0);
+		rc = VEC_PUSH(out->at, out->cap, out->len, a);
+	}
+	return rc;
+}
+
+struct question {
+	const char *target;
+	int answer;
+	const char *words;
+};
+
+static void ask(const struct policy *p, const struct question *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		AUTO(str) struct str out = STR(4096);
+		int rc = why_connect(p, lookup, rows[i].target, &out);
+
+		if (rc != rows[i].answer || (rows[i].words && !strstr(out.buf, rows[i].words)))
+			fail_msg("%s: %d, %s", rows[i].target, rc, out.buf ? out.buf : "");
+		assert_int_equal(out.len > 0, rc >= 0);
+	}
+}
+
 static void ports_are_read_in_every_spelling(void **state)
 {
-	static const struct {
-		const char *target;
-		int answer;
-	} rows[] = { { "443", 1 }, { ":443", 1 }, { "host:443", 1 }, { "[::1]:443", 1 }, { "80", 0 },
-		     { "host", -EINVAL }, { "host:", -EINVAL }, { "65536", -EINVAL }, { "-1", -EINVAL } };
+	static const struct question rows[] = {
+		{ "443", 1, "connecting to TCP port 443 is allowed: the rule ':443' from -r has it." },
+		{ ":443", 1, NULL }, { "*:443", 1, NULL }, { "tcp://:443", 1, NULL }, { "host:443", 1, NULL }, { "[::1]:443", 1, NULL },
+		{ "80", 0, "Add --net-allow tcp://:80." }, { "host:80", 0, NULL }, { "udp://host:443", 1, NULL },
+		{ "icmp://host", 0, NULL }, { "icmp://[::1]", 0, NULL }, { "icmp://::1", 0, NULL },
+		{ "host", -EINVAL, NULL }, { "host:", -EINVAL, NULL }, { "65536", -EINVAL, NULL }, { "-1", -EINVAL, NULL },
+		{ "::1", -EINVAL, NULL }, { "[::1]", -EINVAL, NULL }, { "[::1]443", -EINVAL, NULL }, { "[::1:443", -EINVAL, NULL },
+		{ "2001:db8::1:443", -EINVAL, NULL }, { "sctp://host:1", -EINVAL, NULL }, { "udp://:53", -EINVAL, NULL },
+		{ "icmp://", -EINVAL, NULL }, { "", -EINVAL, NULL },
+	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		AUTO(str) struct str out = STR(4096);
+	ask(policy, rows, ARRAY_SIZE(rows));
+}
 
-		assert_int_equal(why_connect(policy, rows[i].target, &out), rows[i].answer);
-		assert_int_equal(out.len > 0, rows[i].answer >= 0);
-	}
+static void destinations_name_the_rule_and_the_name(void **state)
+{
+	static const struct question rows[] = {
+		{ "192.0.2.1:443", 1, "tcp://192.0.2.1:443 is allowed: the rule 'tcp://pinned.test:443' from -r has it, as an "
+				      "address of pinned.test." },
+		{ "pinned.test:443", 1, "tcp://pinned.test:443 is allowed: the rule 'tcp://pinned.test:443' from -r has the name." },
+		{ "PINNED.test.:443", 1, "has the name" },
+		{ "a.b.example.com:443", 1, "the rule 'tcp://*.example.com:443' from -r has the domain." },
+		{ "example.com:443", 0, "no rule has the name, and its addresses are not known: no such name here." },
+		{ "pinned.test:80", 0, "tcp://192.0.2.1:80 is refused: no rule has it." },
+		{ "10.1.2.3:22", 1, "tcp://10.1.2.3:22 is allowed: the rule 'tcp://10.0.0.0/8:22' from -r has it." },
+		{ "10.9.2.3:22", 0, "tcp://10.9.2.3:22 is refused: the rule '10.9.0.0/16' from -r denies it." },
+		{ "[64:ff9b::10.9.2.3]:22", 0, "the rule '10.9.0.0/16' from -r denies it." },
+		{ "169.254.169.254:443", 0, "which only a rule with its address opens. Add --net-allow tcp://169.254.169.254:443." },
+		{ "[2001:db8::5]:443", 0, "no rule has it. Add --net-allow tcp://[2001:db8::5]:443." },
+		{ "udp://10.1.2.3:22", 0, "udp://10.1.2.3:22 is refused: no rule has it." },
+		{ "icmp://192.0.2.8", 0, "icmp://192.0.2.8 is refused: no rule has it. Add --net-allow icmp://192.0.2.8." },
+		{ "inside.test:8080", 0, "tcp://10.0.0.9:8080 is refused" },
+		{ "inside.test:9090", 1, "is allowed" },
+		{ ":443", 0, "only for certain destinations. Add --net-allow tcp://:443." },
+	};
+	struct policy *p = policy_new();
+	static const char *const rules[] = { "tcp://pinned.test:443", "tcp://*.example.com:443", "tcp://10.0.0.0/8:22",
+					     "tcp://192.0.2.0/24:8080,9090", "tcp://10.0.0.9:9090" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+		assert_int_equal(policy_add(p, "network.allow", rules[i], "-r", NULL), 0);
+	assert_int_equal(policy_add(p, "network.deny", "10.9.0.0/16", "-r", NULL), 0);
+	assert_int_equal(policy_freeze(p, NULL), 0);
+	ask(p, rows, ARRAY_SIZE(rows));
+	policy_free(p);
+}
+
+static void denials_alone_allow_the_rest(void **state)
+{
+	static const struct question rows[] = {
+		{ "10.1.2.3:22", 0, "denies it" }, { "192.0.2.1:22", 1, "no rule denies it." }, { ":22", 1, "no rule denies it." },
+		{ "unknown.test:22", 0, "not known" },
+	};
+	struct policy *p = policy_new();
+
+	(void)state;
+	assert_int_equal(policy_add(p, "network.deny", "10.0.0.0/8", "-r", NULL), 0);
+	assert_int_equal(policy_freeze(p, NULL), 0);
+	ask(p, rows, ARRAY_SIZE(rows));
+	policy_free(p);
+}
+
+static void names_that_cannot_be_looked_up_stop_no_answer(void **state)
+{
+	static const struct question rows[] = {
+		{ "nowhere.test:443", 1, "has the name" }, { "192.0.2.1:80", 1, "has it" }, { "192.0.2.1:443", 0, "no rule has it" },
+	};
+	struct policy *p = policy_new();
+
+	(void)state;
+	assert_int_equal(policy_add(p, "network.allow", "tcp://nowhere.test:443", "-r", NULL), 0);
+	assert_int_equal(policy_add(p, "network.allow", "tcp://192.0.2.1:80", "-r", NULL), 0);
+	assert_int_equal(policy_freeze(p, NULL), 0);
+	ask(p, rows, ARRAY_SIZE(rows));
+	policy_free(p);
 }
 
 static void binding_has_its_own_ports(void **state)
@@ -150,6 +253,9 @@ int main(void)
 		CASE(what_does_not_exist_is_judged_by_the_parent_that_does),
 		CASE(what_cannot_be_a_path_is_an_error),
 		CASE(ports_are_read_in_every_spelling),
+		CASE(destinations_name_the_rule_and_the_name),
+		CASE(denials_alone_allow_the_rest),
+		CASE(names_that_cannot_be_looked_up_stop_no_answer),
 		CASE(binding_has_its_own_ports),
 	};
 

@@ -1,0 +1,30 @@
+/* Sentences about destinations and ports: which rule decides, or that there is none, and the option that would allow it. */
+#ifndef POLICY_NETEXPLAIN_H
+#define POLICY_NETEXPLAIN_H
+
+#include <stdbool.h>
+
+#include "base/str.h"
+#include "policy/netmatch.h"
+#include "policy/policy.h"
+
+/*
+ * All: one or two sentences about a frozen policy; 1 allowed, 0 refused. Failures of memory are in out->rc.
+ */
+
+/* Connecting to a TCP port of any address, or listening on it. */
+int explain_port(const struct policy *p, bool bind, unsigned port, struct str *out);
+
+/* Reaching an address by a protocol. Where the policy judges no addresses, `m` is not asked: Landlock decides by port. */
+int explain_destination(const struct policy *p, const struct netmatch *m, enum net_proto proto, const struct addr *to,
+			struct str *out);
+
+/* Reaching a name: 1 when a rule has the name itself or a domain above it, else 0 and nothing is said. */
+int explain_name(const struct policy *p, const struct netmatch *m, enum net_proto proto, const char *name, unsigned port,
+		 struct str *out);
+
+/* "tcp", "udp", "icmp"; NET_PROTOS for another word. */
+const char *net_proto_name(enum net_proto proto);
+enum net_proto net_proto_by_name(struct view name);
+
+#endif
