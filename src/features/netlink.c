@@ -531,7 +531,9 @@ static bool has_big_numbers(const struct policy *p)
 
 static bool has_small_numbers(const struct policy *p)
 {
-	return !has_big_numbers(p) && open_files_of(p) > (SMALL_FIRST | ~SMALL_MASK);
+	uint64_t files = open_files_of(p);
+
+	return files > (SMALL_FIRST | ~SMALL_MASK) && files <= (BIG_FIRST | ~BIG_MASK);
 }
 
 static bool has_no_numbers(const struct policy *p)
@@ -602,6 +604,7 @@ static const struct handler netlink_handlers[] = {
 	{ "getsockname", on_getsockname, PASS, ON_BIG },
 	{ "getsockname", on_getsockname, PASS, ON_SMALL },
 	{ "getsockname", on_getsockname, PASS, .when = has_no_numbers },
+	{ "getsockname", on_getsockname, PASS | H_ONLY_IF_TRAPPED },
 	{ "sendto",      on_sendto,      PASS, ON_BIG },
 	{ "sendto",      on_sendto,      PASS, ON_SMALL },
 	{ "sendto",      on_sendto,      PASS | H_ONLY_IF_TRAPPED },

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -24,6 +25,7 @@
 #include "fake_kernel.h"
 #include "fault.h"
 #include "features/registry.h"
+#include "supervisor/dispatch.h"
 
 #define PROCESS 4321
 
@@ -504,6 +506,66 @@ static void only_sockets_have_interfaces(void **unused)
 	close(pipes[1]);
 }
 
+static enum sys_action action(const struct sysrules *r, const char *name, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	return sysrules_decide(r, syscall_nr(ARCH_NATIVE, name), (const uint64_t[6]){ a, b, c, d }).action;
+}
+
+static struct sysrules *rules_under(uint64_t max_open_files)
+{
+	static const struct feature *const features[] = { &feature_netlink, &feature_interfaces };
+	struct policy *p = calloc(1, sizeof *p);
+	struct dispatch *d = calloc(1, sizeof *d);
+	struct sysrules *r = NULL;
+	struct trap *traps;
+	size_t count;
+
+	p->max_open_files = max_open_files;
+	assert_int_equal(dispatch_init(d, features, ARRAY_SIZE(features), p), 0);
+	assert_int_equal(dispatch_traps(d, &traps, &count), 0);
+	assert_int_equal(sysrules_build(p, ARCH_NATIVE, traps, count, &r, NULL), 0);
+	mem_free(traps);
+	free(d);
+	free(p);
+	return r;
+}
+
+static void only_calls_on_their_own_numbers_are_trapped(void **unused)
+{
+	static const char *const never[] = { "close", "recvfrom", "recvmsg", "recvmmsg", "setsockopt", "getsockopt", "read",
+					     "write", "accept4", "connect", "getpeername", "poll", "dup" };
+	static const struct { uint64_t limit, in, out; } cases[] = {
+		{ NO_LIMIT, 960, 959 }, { NO_LIMIT, 1023, 1024 }, { 1024, 960, 48 }, { 1000, 48, 960 }, { 64, 63, 64 },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sysrules *r = rules_under(cases[i].limit);
+
+		assert_int_equal(action(r, "getsockname", cases[i].in, 0, 0, 0), SYS_TRAP);
+		assert_int_equal(action(r, "getsockname", cases[i].out, 0, 0, 0), SYS_ALLOW);
+		assert_int_equal(action(r, "sendto", cases[i].in, 0, 0, 0), SYS_TRAP);
+		assert_int_equal(action(r, "sendto", cases[i].in, 0, 0, 0x20000000), SYS_ERRNO);
+		assert_int_equal(action(r, "sendto", cases[i].out, 0, 0, 0), SYS_ALLOW);
+		assert_int_equal(action(r, "sendmsg", cases[i].in, 0, 0, 0), SYS_TRAP);
+		assert_int_equal(action(r, "sendmsg", cases[i].out, 0, 0, 0), SYS_ALLOW);
+		assert_int_equal(action(r, "socket", AF_NETLINK, SOCK_RAW, 0, 0), SYS_TRAP);
+		assert_int_equal(action(r, "socket", AF_NETLINK, SOCK_RAW, 4, 0), SYS_ERRNO);
+		assert_int_equal(action(r, "socket", AF_INET, SOCK_STREAM, 0, 0), SYS_ALLOW);
+		assert_int_equal(action(r, "bind", 3, 0, 12, 0), SYS_TRAP);
+		assert_int_equal(action(r, "bind", 3, 0, 16, 0), SYS_ALLOW);
+		assert_int_equal(action(r, "ioctl", 3, 0x8912, 0, 0), SYS_TRAP);
+		assert_int_equal(action(r, "ioctl", 3, 0x8914, 0, 0), SYS_REFUSE);
+		for (size_t k = 0; k < ARRAY_SIZE(never); k++)
+			assert_int_equal(action(r, never[k], cases[i].in, 0, 0, 0), SYS_ALLOW);
+		sysrules_free(r);
+	}
+	struct sysrules *r = rules_under(40);           /* no room: the name of every socket is asked for */
+	assert_int_equal(action(r, "getsockname", 3, 0, 0, 0), SYS_TRAP);
+	assert_int_equal(action(r, "sendto", 3, 0, 0, 0), SYS_ALLOW);
+	sysrules_free(r);
+}
+
 static void without_a_supervisor_nothing_is_trapped(void **unused)
 {
 	(void)unused;
@@ -530,8 +592,15 @@ int main(void)
 		cmocka_unit_test(there_is_no_other_interface),
 		cmocka_unit_test(the_list_of_interfaces_is_cut_to_its_room),
 		cmocka_unit_test(only_sockets_have_interfaces),
+		cmocka_unit_test(only_calls_on_their_own_numbers_are_trapped),
 		cmocka_unit_test(without_a_supervisor_nothing_is_trapped),
 	};
 
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < 4096) {
+		files.rlim_cur = files.rlim_max < 4096 ? files.rlim_max : 4096;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
