@@ -22,8 +22,12 @@
 #define BATCH 16                        /* datagrams of one socket before the others get their turn */
 #define NO_CLIENT (-1)
 #define PACKET_INFO 64                  /* of in_pktinfo or in6_pktinfo as control data */
+#define UDP_HEAD 8
+#define IPV4_HEAD_MAX 60
+#define DNS_PORT 53
 
-enum { LISTEN_UDP4, LISTEN_UDP6, LISTEN_TCP4, LISTEN_TCP6, LISTENERS };
+/* The last two see every datagram of the island, to tell of those that go to nobody. */
+enum { LISTEN_UDP4, LISTEN_UDP6, LISTEN_TCP4, LISTEN_TCP6, WATCH_UDP4, WATCH_UDP6, LISTENERS };
 
 /* Who asked, and how to answer. */
 struct asker {
@@ -60,6 +64,8 @@ struct job {
 struct nameserver {
 	struct answers *answers;
 	struct lookup_servers servers;
+	void (*refuse)(void *sink, const struct refusal *refusal);
+	void *sink;
 	int wake;
 	int listener[LISTENERS];
 	struct client client[NAMESERVER_CLIENTS];
@@ -278,6 +284,65 @@ static bool receive(struct nameserver *ns, int listener)
 	return true;
 }
 
+/* --- datagrams that go nowhere --- */
+
+/* The address that a datagram was sent to, of a raw socket's message: IPv4 comes with its head, IPv6 with control data. */
+static bool destination(const uint8_t *msg, size_t len, struct msghdr *head, bool v6, struct addr *to)
+{
+	size_t skip = v6 ? 0 : (size_t)(msg[0] & 15) * 4;
+	struct cmsghdr *c = CMSG_FIRSTHDR(head);
+
+	*to = (struct addr){ .family = v6 ? ADDR_V6 : ADDR_V4 };
+	if (len < skip + UDP_HEAD || (!v6 && skip < 20))
+		return false;
+	if (!v6)
+		memcpy(to->ip, msg + 16, 4);
+	else if (c && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
+		memcpy(to->ip, CMSG_DATA(c), 16);
+	to->port = (uint16_t)(msg[skip + 2] << 8 | msg[skip + 3]);
+	return true;
+}
+
+static void tell_of(const struct nameserver *ns, const struct addr *to)
+{
+	AUTO(str) struct str target = STR(128);
+	AUTO(str) struct str flag = STR(128);
+
+	addr_print_port(to, &target);
+	str_add(&flag, "--net-allow udp://");
+	addr_print_port(to, &flag);
+	str_add(&target, " (udp)");
+	if (!ns->refuse || target.rc < 0 || flag.rc < 0)
+		return;
+	ns->refuse(ns->sink, &(struct refusal){
+		.operation = "send", .target = target.buf, .rule = "no --net-allow rule covers it", .flag = flag.buf,
+		.errnum = ECONNREFUSED,
+	});
+}
+
+/* What we send ourselves is seen here too: it comes from port 53. */
+static bool watch(struct nameserver *ns, int listener)
+{
+	uint8_t msg[IPV4_HEAD_MAX + UDP_HEAD];
+	_Alignas(struct cmsghdr) uint8_t control[PACKET_INFO];
+	struct iovec iov = { .iov_base = msg, .iov_len = sizeof msg };
+	struct msghdr head = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control,
+	};
+	bool v6 = listener == WATCH_UDP6;
+	struct addr to;
+	long n = SYS(SYS_recvmsg, ns->listener[listener], &head, MSG_DONTWAIT);
+
+	if (n < 0)
+		return n == -EINTR;
+	if (n == 0 || !destination(msg, (size_t)n, &head, v6, &to) || to.port == DNS_PORT)
+		return true;
+	size_t skip = v6 ? 0 : (size_t)(msg[0] & 15) * 4;
+	if ((msg[skip] << 8 | msg[skip + 1]) != DNS_PORT)
+		tell_of(ns, &to);
+	return true;
+}
+
 static void accept_one(struct nameserver *ns, int listener)
 {
 	int fd = (int)SYS(SYS_accept4, ns->listener[listener], 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -349,11 +414,13 @@ static void serve_client(struct nameserver *ns, struct client *c)
 
 static void serve_listener(struct nameserver *ns, int listener)
 {
-	if (listener >= LISTEN_TCP4)
+	if (listener == LISTEN_TCP4 || listener == LISTEN_TCP6) {
 		accept_one(ns, listener);
-	else
-		for (int i = 0; i < BATCH && receive(ns, listener); i++)
-			;
+		return;
+	}
+	bool watches = listener == WATCH_UDP4 || listener == WATCH_UDP6;
+	for (int i = 0; i < BATCH && (watches ? watch(ns, listener) : receive(ns, listener)); i++)
+		;
 }
 
 /* --- the thread --- */
@@ -441,17 +508,22 @@ static void *nameserver_main(void *arg)
 static int open_listeners(struct nameserver *ns, struct island *island)
 {
 	static const struct island_order orders[LISTENERS] = {
-		[LISTEN_UDP4] = { .domain = AF_INET, .type = SOCK_DGRAM | SOCK_NONBLOCK, .port = 53 },
-		[LISTEN_UDP6] = { .domain = AF_INET6, .type = SOCK_DGRAM | SOCK_NONBLOCK, .port = 53 },
-		[LISTEN_TCP4] = { .domain = AF_INET, .type = SOCK_STREAM | SOCK_NONBLOCK, .port = 53 },
-		[LISTEN_TCP6] = { .domain = AF_INET6, .type = SOCK_STREAM | SOCK_NONBLOCK, .port = 53 },
+		[LISTEN_UDP4] = { .domain = AF_INET, .type = SOCK_DGRAM | SOCK_NONBLOCK, .port = DNS_PORT },
+		[LISTEN_UDP6] = { .domain = AF_INET6, .type = SOCK_DGRAM | SOCK_NONBLOCK, .port = DNS_PORT },
+		[LISTEN_TCP4] = { .domain = AF_INET, .type = SOCK_STREAM | SOCK_NONBLOCK, .port = DNS_PORT },
+		[LISTEN_TCP6] = { .domain = AF_INET6, .type = SOCK_STREAM | SOCK_NONBLOCK, .port = DNS_PORT },
+		[WATCH_UDP4] = { .domain = AF_INET, .type = SOCK_RAW | SOCK_NONBLOCK, .protocol = IPPROTO_UDP },
+		[WATCH_UDP6] = { .domain = AF_INET6, .type = SOCK_RAW | SOCK_NONBLOCK, .protocol = IPPROTO_UDP },
 	};
+	const int on = 1;
 
 	for (int i = 0; island && i < LISTENERS; i++) {
 		ns->listener[i] = island_socket(island, &orders[i]);
 		if (ns->listener[i] < 0 && orders[i].domain == AF_INET)
 			return ns->listener[i];
 	}
+	if (ns->listener[WATCH_UDP6] >= 0)
+		SYS(SYS_setsockopt, ns->listener[WATCH_UDP6], IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
 	return 0;
 }
 
@@ -462,6 +534,8 @@ static struct nameserver *new_nameserver(const struct answers_setup *setup, cons
 	if (!ns)
 		return NULL;
 	ns->servers = *servers;
+	ns->refuse = setup->refuse;
+	ns->sink = setup->sink;
 	ns->wake = -1;
 	for (int i = 0; i < LISTENERS; i++)
 		ns->listener[i] = -1;

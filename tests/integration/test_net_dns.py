@@ -210,6 +210,16 @@ def test_the_report_names_the_name_and_the_flag(zone):
     assert "--net-allow secret.attacker.test:443" in done.stderr
 
 
+def test_the_report_names_datagrams_that_reach_nobody(zone):
+    done = zone.python(ASK + """
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.10", 7001))
+import time
+time.sleep(0.3)
+""", *SUFFIX, "--report", cwd="/")
+    assert "send '192.0.2.10:7001 (udp)'" in done.stderr and "--net-allow udp://192.0.2.10:7001" in done.stderr, done
+    assert zone.destinations() == set()
+
+
 def test_an_address_is_closed_when_its_time_is_over(zone):
     lines = ask(zone, """
 import time

@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -64,13 +65,27 @@ static int up(void **state)
 	return island_start(&w.home, 100, NULL);
 }
 
+/* Of the resolver's thread; read after it has told. */
+static char told[256];
+static atomic_uint tellings;
+
+static void note(void *sink, const struct refusal *refusal)
+{
+	(void)sink;
+	if (strcmp(refusal->operation, "send") != 0)
+		return;
+	snprintf(told, sizeof told, "%s; %s", refusal->target, refusal->flag);
+	atomic_fetch_add(&tellings, 1);
+}
+
 static int start_server(void)
 {
 	const struct answers_setup setup = {
 		.policy = &w.policy, .net = w.net, .openings = w.openings, .pins = pins,
-		.pin_count = ARRAY_SIZE(pins), .hosts = "/nonexistent",
+		.pin_count = ARRAY_SIZE(pins), .hosts = "/nonexistent", .refuse = note,
 	};
 
+	atomic_store(&tellings, 0);
 	return nameserver_start(&setup, &w.servers, &w.home.island, &w.ns);
 }
 
@@ -263,6 +278,31 @@ static void one_connection_takes_many_questions(void **state)
 		assert_int_equal(get(stream, "evil.test", i, true, &r), DNS_NXDOMAIN);
 }
 
+static void what_is_sent_to_another_port_is_told_of(void **state)
+{
+	static const struct { const char *to, *want; } rows[] = {
+		{ "198.51.100.7", "198.51.100.7:123 (udp); --net-allow udp://198.51.100.7:123" },
+		{ "2001:db8::7", "[2001:db8::7]:123 (udp); --net-allow udp://[2001:db8::7]:123" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sockaddr_storage name;
+		socklen_t len = address(rows[i].to, &name);
+		struct dns_result r;
+
+		AUTO(fd) int fd = client(rows[i].to, SOCK_DGRAM);
+		put(fd, "evil.test", 1, false);         /* and neither questions nor answers are */
+		assert_int_equal(get(fd, "evil.test", 1, false, &r), DNS_NXDOMAIN);
+		((struct sockaddr_in *)&name)->sin_port = htons(123);
+		assert_int_equal(sendto(fd, "x", 1, 0, (void *)&name, len), 1);
+		for (int tries = 0; tries < 300 && atomic_load(&tellings) <= i; tries++)
+			usleep(10000);
+		assert_int_equal(atomic_load(&tellings), i + 1);
+		assert_string_equal(told, rows[i].want);
+	}
+}
+
 static void a_silent_server_outside_is_a_failure_not_a_hang(void **state)
 {
 	struct dns_result r;
@@ -392,6 +432,7 @@ int main(void)
 		RUNNING(a_slow_server_delays_no_other_question),
 		RUNNING(what_does_not_fit_a_datagram_comes_over_tcp),
 		RUNNING(one_connection_takes_many_questions),
+		RUNNING(what_is_sent_to_another_port_is_told_of),
 		RUNNING(a_silent_server_outside_is_a_failure_not_a_hang),
 		RUNNING(more_questions_than_it_holds_are_answered_with_a_failure),
 		RUNNING(rubbish_is_dropped_and_the_server_lives_on),
