@@ -197,6 +197,13 @@ static void look_at_net(const struct vfiles *v, const struct task_place *place, 
 		mean(object, MEANT_GONE, 0);
 }
 
+/* Numbers of another procfs, mounted elsewhere, may be those of another pid namespace. */
+static bool may_read_task(const struct call *call, const struct vfiles *v, const char *path, const struct task_place *place)
+{
+	return v->virtuals->kinds & VIRTUAL_TASKS && path_is_beneath(path, "/proc") && !is_sensitive(place->rest) &&
+	       call->kernel->in_tree(call, place->pid);
+}
+
 static void look_at_kernel_file(const struct call *call, const struct vfiles *v, const char *path, struct object *object)
 {
 	struct task_place place;
@@ -204,8 +211,7 @@ static void look_at_kernel_file(const struct call *call, const struct vfiles *v,
 	if (object->at.procfs && virtual_task_place(path, &place)) {
 		if (place.net)
 			look_at_net(v, &place, object);
-		else if (v->virtuals->kinds & VIRTUAL_TASKS && !is_sensitive(place.rest) &&
-			 call->kernel->in_tree(call, place.pid))
+		else if (may_read_task(call, v, path, &place))
 			mean(object, MEANT_READ, 0);
 		return;
 	}

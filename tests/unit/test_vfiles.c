@@ -33,6 +33,8 @@ struct thing {
 static const struct thing things[] = {
 	{ "/etc/hosts", "/etc/hosts", 10, S_IFREG, false, false, 0 },
 	{ "link", "/etc/hosts", 10, S_IFREG, false, false, 0 },
+	{ "hard link", "/srv/hard", 10, S_IFREG, false, false, 0 },
+	{ "other proc", "/srv/proc/50/status", 70, S_IFREG, true, false, 0 },
 	{ "new", "/etc/hosts", 99, S_IFREG, false, false, 0 },
 	{ "other", "/srv/other", 20, S_IFREG, false, false, 0 },
 	{ "/etc", "/etc", 30, S_IFDIR, false, false, 0 },
@@ -74,7 +76,7 @@ static int own_locate(const struct call *call, const struct where *where, struct
 			continue;
 		if (t->error == -ENOENT && where->tell_missing) {
 			out->parent = open("/dev/null", O_RDONLY | O_CLOEXEC);
-			found[out->parent] = &things[4];
+			found[out->parent] = &things[6];
 			memcpy(out->name, "hosts", 6);
 		}
 		if (t->error)
@@ -222,7 +224,7 @@ static void assert_errno(struct verdict v, int code)
 
 static void the_file_is_recognised_by_what_it_is(void **unused)
 {
-	static const char *const spellings[] = { "/etc/hosts", "link", "new" };
+	static const char *const spellings[] = { "/etc/hosts", "link", "hard link", "new" };
 
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_SIZE(spellings); i++) {
@@ -315,7 +317,7 @@ static void the_view_of_the_network_is_closed(void **unused)
 static void what_landlock_is_not_told_is_opened_for_reading(void **unused)
 {
 	static const char *const opened[] = { "/etc", "status", "block" };
-	static const char *const kernels[] = { "mem", "task attr", "foreign", "fifo" };
+	static const char *const kernels[] = { "mem", "task attr", "foreign", "fifo", "other proc" };
 
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_SIZE(opened); i++) {
