@@ -21,9 +21,13 @@
 #include "features/netmsg.h"
 #include "features/registry.h"
 #include "features/resolver.h"
+#include "policy/network.h"
 #include "policy/ports.h"
 
 #define FASTOPEN 0x20000000             /* MSG_FASTOPEN: the filter refuses it; it would connect */
+
+#define DATAGRAM_MAX 0xffff             /* what the kernel looks at before the address */
+#define SIN6_LEN_RFC2133 24U
 
 struct net {
 	const struct policy *policy;
@@ -156,17 +160,16 @@ static void print_target(const struct question *q, struct str *out)
 static void print_rule(const struct question *q, struct str *out)
 {
 	const struct policy *p = q->net->policy;
-	int rule = q->decision.rule;
+	const struct net_rule *by = q->decision.rule < 0 ? NULL : &p->net_rules.at[q->decision.rule];
 
-	if (rule >= 0 && (size_t)rule < p->net_rules.len && p->net_rules.at[rule].deny &&
-	    p->net_rules.at[rule].word < p->net_deny.len) {
-		const struct word *word = &p->net_deny.at[p->net_rules.at[rule].word];
-		str_addf(out, "%s %s", word->origin, word->text);
-	} else if (addr_kind(&q->to) == ADDR_METADATA) {
+	if (by && by->deny)
+		str_addf(out, "%s %s", network_word(p, by)->origin, network_word(p, by)->text);
+	else if (by)
+		str_add(out, "names are looked up by sandlock's resolver alone");
+	else if (addr_kind(&q->to) == ADDR_METADATA)
 		str_add(out, "it is a cloud's metadata service, which only a rule with this address opens");
-	} else {
+	else
 		str_add(out, "no --net-allow rule covers it");
-	}
 }
 
 static void print_flag(const struct question *q, struct str *out)
@@ -241,10 +244,22 @@ static uint16_t family_of(const void *name, size_t len)
 	return family;
 }
 
-/* What the kernel says to an address that is none for this socket: nothing is tried with it. */
-static int bad_address(size_t len)
+static int domain_of(const struct call *call, int sock, const struct socket_kind *kind)
 {
-	return len < sizeof(struct sockaddr_in) ? -EINVAL : -EAFNOSUPPORT;
+	struct socket_info info = { .domain = kind->domain };
+	int rc = info.domain ? 0 : call->kernel->socket_info(call, sock, WANT_DOMAIN, &info);
+
+	return rc < 0 ? rc : info.domain;
+}
+
+/* What the kernel says to an address that is none for this socket: nothing is tried with it. */
+static int bad_address(const struct call *call, int sock, const struct socket_kind *kind, size_t len)
+{
+	int domain = domain_of(call, sock, kind);
+
+	if (domain < 0)
+		return domain;
+	return len < (domain == AF_INET6 ? SIN6_LEN_RFC2133 : sizeof(struct sockaddr_in)) ? -EINVAL : -EAFNOSUPPORT;
 }
 
 static struct verdict connect_inet(const struct call *call, const struct net *net, const struct socket_kind *kind, int sock)
@@ -262,6 +277,8 @@ static struct verdict connect_inet(const struct call *call, const struct net *ne
 		if (rc < 0)
 			return v_errno(is_inet(family) ? rc : bad_address(len));
 		rc = is_of_island(call, net, sock) ? 0 : judge(call, net, kind, &to);
+			return v_errno(bad_address(call, sock, kind, len));
+		rc = judge(call, net, kind, &to);
 		if (rc < 0)
 			return v_errno(rc);
 	}
@@ -299,31 +316,32 @@ static struct verdict on_connect(const struct call *call, void *state)
  * 0 when this datagram may go where it says. UDP over IPv4 takes AF_UNSPEC for AF_INET, so it is judged as that; over
  * IPv6 it stands for no address at all.
  */
-static int judge_datagram(const struct call *call, const struct net *net, struct socket_kind *kind, int sock,
+static int judge_datagram(const struct call *call, const struct net *net, const struct socket_kind *kind, int sock,
 			  const struct message *m)
 {
 	_Alignas(8) char name[MESSAGE_NAME_MAX];
-	struct socket_info info = { .domain = kind->domain };
 	uint16_t family = family_of(m->name, m->name_len);
 	struct addr to;
 
 	if (m->name_len == 0 || is_of_island(call, net, sock))
+	if (!m->named)
 		return 0;
 	if (m->name_len < sizeof family)
 		return -EINVAL;
 	memcpy(name, m->name, sizeof name);
 	if (!is_inet(family)) {
-		int rc = info.domain ? 0 : call->kernel->socket_info(call, sock, WANT_DOMAIN, &info);
-		if (rc < 0)
-			return rc;
+		int domain = domain_of(call, sock, kind);
+		if (domain < 0)
+			return domain;
 		if (family != AF_UNSPEC)
-			return info.domain == AF_INET6 ? -EINVAL : bad_address(m->name_len);
-		if (info.domain == AF_INET6)
+			return domain == AF_INET6 ? -EINVAL : bad_address(call, sock, kind, m->name_len);
+		if (domain == AF_INET6)
 			return 0;
 		memcpy(name, &(uint16_t){ AF_INET }, sizeof family);
 	}
-	int rc = addr_from_sockaddr(name, m->name_len, &to);
-	return rc < 0 ? rc : judge(call, net, kind, &to);
+	if (addr_from_sockaddr(name, m->name_len, &to) < 0)
+		return bad_address(call, sock, kind, m->name_len);
+	return judge(call, net, kind, &to);
 }
 
 /* What was pinned is a unix socket, so nothing of it was done: the unix feature's. */
@@ -355,6 +373,8 @@ static int64_t send_one(const struct call *call, int sock, struct message *m, in
 		m->name_len = 0;
 		return message_send(call, sock, m, flags, true);
 	}
+	if (m->total > DATAGRAM_MAX)
+		return -EMSGSIZE;
 	rc = judge_datagram(call, net, &kind, sock, m);
 	return rc < 0 ? rc : message_send(call, sock, m, flags, false);
 }

@@ -31,6 +31,7 @@ static void clear(struct message *m)
 {
 	memset(m->name, 0, sizeof m->name);
 	m->name_len = 0;
+	m->named = false;
 	m->pieces = m->few;
 	m->count = 0;
 	m->total = 0;
@@ -46,6 +47,7 @@ static int read_name(const struct call *call, const struct raw_header *raw, stru
 	if (raw->name_len < 0)
 		return -EINVAL;
 	m->name_len = raw->name_len < MESSAGE_NAME_MAX ? (size_t)raw->name_len : MESSAGE_NAME_MAX;
+	m->named = true;
 	return call->kernel->copy_in(call, m->name, raw->name, m->name_len);
 }
 
@@ -73,7 +75,7 @@ static int read_pieces(const struct call *call, const struct raw_header *raw, st
 
 static int read_control(const struct call *call, const struct raw_header *raw, struct message *m)
 {
-	if (!raw->control || !raw->control_len)
+	if (!raw->control_len)
 		return 0;
 	if (raw->control_len > MESSAGE_CONTROL_MAX)
 		return -ENOBUFS;
@@ -102,7 +104,8 @@ void message_of_sendto(const struct call *call, struct message *m)
 	const struct call_arg *name = &call->arg[4];
 
 	clear(m);
-	if (!name->is_null && name->bytes.len) {
+	m->named = !name->is_null;
+	if (m->named && name->bytes.len) {
 		m->name_len = name->bytes.len < MESSAGE_NAME_MAX ? name->bytes.len : MESSAGE_NAME_MAX;
 		memcpy(m->name, name->bytes.data, m->name_len);
 	}

@@ -17,6 +17,7 @@
 struct message {
 	_Alignas(8) char name[MESSAGE_NAME_MAX];        /* the rest of it is zero */
 	size_t name_len;                /* 0: none */
+	bool named;                     /* an address was given, if only of length 0 (sendto) */
 	struct piece few[MESSAGE_FEW_PIECES];
 	struct piece *pieces;           /* few, or owned */
 	size_t count;

@@ -312,8 +312,8 @@ static void a_deny_rule_is_named_and_no_flag_grants_against_it(void **state)
 	rule = (struct net_rule){ .deny = true };
 	policy->net_rules.at = &rule;
 	policy->net_rules.len = 1;
-	policy->net_deny.at = &word;
-	policy->net_deny.len = 1;
+	policy->net_words.at = &word;
+	policy->net_words.len = 1;
 	denying_rule = 0;
 	expect_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
 	assert_string_equal(world.rule, "--net-deny 192.0.2.0/24");
@@ -351,7 +351,10 @@ static void addresses_that_are_none_are_not_tried(void **state)
 	expect_errno(ask_connect(&to, 0), EINVAL);
 	expect_errno(ask_connect(&to, 1), EINVAL);
 	expect_errno(ask_connect(&to, 7), EINVAL);
+	expect_errno(ask_connect(&to6, 23), EAFNOSUPPORT);      /* an IPv6 address is too short for IPv6 sockets only */
+	world.info.domain = AF_INET6;
 	expect_errno(ask_connect(&to6, 23), EINVAL);
+	world.info.domain = AF_INET;
 	to.sin_family = AF_PACKET;
 	expect_errno(ask_connect(&to, sizeof to), EAFNOSUPPORT);
 	expect_errno(ask_connect(&to, 8), EINVAL);
