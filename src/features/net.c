@@ -275,10 +275,8 @@ static struct verdict connect_inet(const struct call *call, const struct net *ne
 	if (family != AF_UNSPEC) {              /* which takes the peer away: no destination */
 		rc = addr_from_sockaddr(name, len, &to);
 		if (rc < 0)
-			return v_errno(is_inet(family) ? rc : bad_address(len));
-		rc = is_of_island(call, net, sock) ? 0 : judge(call, net, kind, &to);
 			return v_errno(bad_address(call, sock, kind, len));
-		rc = judge(call, net, kind, &to);
+		rc = is_of_island(call, net, sock) ? 0 : judge(call, net, kind, &to);
 		if (rc < 0)
 			return v_errno(rc);
 	}
@@ -323,8 +321,7 @@ static int judge_datagram(const struct call *call, const struct net *net, const 
 	uint16_t family = family_of(m->name, m->name_len);
 	struct addr to;
 
-	if (m->name_len == 0 || is_of_island(call, net, sock))
-	if (!m->named)
+	if (!m->named || is_of_island(call, net, sock))
 		return 0;
 	if (m->name_len < sizeof family)
 		return -EINVAL;
