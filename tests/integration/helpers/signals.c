@@ -139,7 +139,7 @@ int main(int argc, char **argv)
 
 	snprintf(path, sizeof path, "%s/signals.txt", argv[3]);
 	file = open(path, O_RDWR | O_CREAT, 0600);
-	if (file < 0 || socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) < 0)
+	if (file < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
 		return 3;
 	start_timer();
 	for (int i = 0; i < count; i++) {
