@@ -3,6 +3,7 @@
  * else. The filter traps these requests alone; the rest of their page stays refused.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -122,6 +123,23 @@ static struct verdict on_ioctl(const struct call *call, void *state)
 	return v_result(rc);
 }
 
+/*
+ * libc asks about interfaces on a unix datagram socket, which could send to any path of the host. It gets a TCP socket
+ * that is not connected instead: it knows the same questions and can send to nobody.
+ */
+static struct verdict on_unix_datagram(const struct call *call, void *state)
+{
+	uint32_t type = (uint32_t)call->raw[1];
+
+	(void)state;
+	if ((int)call->raw[0] != AF_UNIX || (type & 0xf) != SOCK_DGRAM)
+		return v_next();
+	int fd = (int)SYS(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (type & SOCK_NONBLOCK), 0);
+	if (fd < 0)
+		return v_errno(fd);
+	return v_give_fd(fd, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);
+}
+
 static bool interfaces_wanted(const struct policy *p)
 {
 	return !p->no_supervisor;
@@ -138,6 +156,8 @@ static const struct handler interfaces_handlers[] = {
 	{ "ioctl", on_ioctl, H_NO_DECODE, ASKED(GIFMTU) },
 	{ "ioctl", on_ioctl, H_NO_DECODE, ASKED(GIFHWADDR) },
 	{ "ioctl", on_ioctl, H_NO_DECODE, ASKED(GIFINDEX) },
+	/* the filter traps these, and no other sockets, where the policy has no unix datagrams */
+	{ "socket", on_unix_datagram, H_NO_DECODE | H_ONLY_IF_TRAPPED },
 };
 
 const struct feature feature_interfaces = {

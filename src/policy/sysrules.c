@@ -13,6 +13,7 @@
 #define REFUSE(code) { .action = SYS_REFUSE, .errnum = (code) }         /* a person wants to read about it */
 #define SILENT(code) { .action = SYS_ERRNO, .errnum = (code) }          /* harmless programs ask and fall back */
 #define ALLOWED { .action = SYS_ALLOW }
+#define STOOD_IN_FOR { .action = SYS_TRAP }
 
 enum when {
 	ALWAYS,
@@ -24,6 +25,7 @@ enum when {
 	IF_ICMP,                /* ... and sockets for ping */
 	IF_NO_UNIX,             /* no socket with a path may be connected to */
 	IF_NO_UNIX_DATAGRAMS,
+	IF_STAND_IN,            /* ... but libc asks about interfaces on one, and the interfaces feature has another for it */
 	IF_NOT_JUDGED,          /* the network rules need a judge of addresses, and no feature is one: nothing leaves */
 	IF_SENDS_NOT_JUDGED,    /* the same, where there are sockets that send without connecting */
 };
@@ -118,6 +120,8 @@ static const struct arg_row arg_rows[] = {
 	/* As glibc asks for the name cache in every program that lists a user: nobody wants to read of that. */
 	{ "socket", IF_NO_UNIX, EQ_AND(0, 1) },
 	{ "socket", IF_NO_UNIX, EQ(1, 0x80801, SILENT(EACCES)) },       /* SOCK_STREAM, CLOEXEC and NONBLOCK */
+	{ "socket", IF_STAND_IN, EQ_AND(0, 1) },
+	{ "socket", IF_STAND_IN, MASKED(1, SOCK_KIND, 2, STOOD_IN_FOR) },
 	{ "socket", IF_NO_UNIX, EQ(0, 1, REFUSE(EACCES)) },
 	{ "socket", IF_NO_UNIX_DATAGRAMS, EQ_AND(0, 1) },
 	{ "socket", IF_NO_UNIX_DATAGRAMS, MASKED(1, SOCK_KIND, 2, REFUSE(EACCES)) },
@@ -305,6 +309,8 @@ static bool row_counts(const struct sysrules *r, const struct policy *p, const s
 		return policy_has_proto(p, NET_ICMP);
 	case IF_NO_UNIX:
 		return !policy_reaches_unix(p);
+	case IF_STAND_IN:
+		return r->supervised && !policy_has_unix_datagrams(p);
 	case IF_NO_UNIX_DATAGRAMS:
 		return !policy_has_unix_datagrams(p);
 	case IF_NOT_JUDGED:
