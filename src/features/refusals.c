@@ -63,6 +63,12 @@ static const struct number_name options[] = {
 	{ 0, NULL },
 };
 
+static const struct number_name socket_options[] = {
+	{ 4, "IP_OPTIONS" }, { 6, "IPV6_2292PKTOPTIONS" }, { 20, "IPV6_ADD_MEMBERSHIP" }, { 27, "IPV6_JOIN_ANYCAST" },
+	{ 32, "IPV6_FLOWLABEL_MGR" }, { 35, "IP_ADD_MEMBERSHIP" }, { 39, "IP_ADD_SOURCE_MEMBERSHIP" },
+	{ 42, "MCAST_JOIN_GROUP" }, { 46, "MCAST_JOIN_SOURCE_GROUP" }, { 57, "IPV6_RTHDR" }, { 0, NULL },
+};
+
 static const struct number_name namespaces[] = {
 	{ 0x80, "CLONE_NEWTIME" }, { 0x20000, "CLONE_NEWNS" }, { 0x02000000, "CLONE_NEWCGROUP" },
 	{ 0x04000000, "CLONE_NEWUTS" }, { 0x08000000, "CLONE_NEWIPC" }, { 0x10000000, "CLONE_NEWUSER" },
@@ -83,6 +89,7 @@ static const struct telling tellings[] = {
 	{ "socket",             2, SHAPE_NAME,   ALL,            protocols  },
 	{ "socketpair",         0, SHAPE_NAME,   ALL,            families   },
 	{ "ioctl",              1, SHAPE_NAME,   ALL,            requests   },
+	{ "setsockopt",         2, SHAPE_NAME,   ALL,            socket_options },
 	{ "prctl",              0, SHAPE_NAME,   ALL,            options    },
 	{ "clone",              0, SHAPE_FLAGS,  NEW_NAMESPACES, namespaces },
 	{ "unshare",            0, SHAPE_FLAGS,  ALL,            namespaces },

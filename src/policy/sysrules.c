@@ -23,6 +23,7 @@ enum when {
 	ONLY_IF_TRAPPED,        /* a feature asks for just this; without it the rows below decide */
 	IF_UDP,                 /* the network rules let UDP sockets be made, or the resolver makes them */
 	IF_ICMP,                /* ... and sockets for ping */
+	IF_DATAGRAMS,           /* ... either of them */
 	IF_NO_UNIX,             /* no socket with a path may be connected to */
 	IF_NO_UNIX_DATAGRAMS,
 	IF_STAND_IN,            /* ... but libc asks about interfaces on one, and the interfaces feature has another for it */
@@ -163,6 +164,36 @@ static const struct arg_row arg_rows[] = {
 	{ "sendto",   ALWAYS, ANY(3, FASTOPEN, SILENT(EOPNOTSUPP)) },
 	{ "sendmsg",  ALWAYS, ANY(2, FASTOPEN, SILENT(EOPNOTSUPP)) },
 	{ "sendmmsg", ALWAYS, ANY(3, FASTOPEN, SILENT(EOPNOTSUPP)) },
+	/*
+	 * Source routes take a packet of any socket, at any time, to an address that no rule has judged; a flow label can
+	 * carry one. Joining a group sends to it, and to all routers. Protocols on top of TCP (SMC) leave Landlock's eyes.
+	 */
+	{ "setsockopt", ALWAYS, EQ_AND(1, 0) },
+	{ "setsockopt", ALWAYS, EQ(2, 4, REFUSE(EPERM)) }, /* IPPROTO_IP: IP_OPTIONS */
+	{ "setsockopt", ALWAYS, EQ_AND(1, 41) },
+	{ "setsockopt", ALWAYS, EQ(2, 57, REFUSE(EPERM)) }, /* IPPROTO_IPV6: IPV6_RTHDR */
+	{ "setsockopt", ALWAYS, EQ_AND(1, 41) },
+	{ "setsockopt", ALWAYS, EQ(2, 6, REFUSE(EPERM)) }, /* IPV6_2292PKTOPTIONS */
+	{ "setsockopt", ALWAYS, EQ_AND(1, 6) },
+	{ "setsockopt", ALWAYS, EQ(2, 31, SILENT(ENOPROTOOPT)) }, /* TCP_ULP: libraries try kTLS and fall back */
+	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 41) },
+	{ "setsockopt", IF_DATAGRAMS, EQ(2, 32, REFUSE(EPERM)) }, /* IPV6_FLOWLABEL_MGR */
+	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 0) },
+	{ "setsockopt", IF_DATAGRAMS, EQ(2, 35, REFUSE(EPERM)) }, /* IP_ADD_MEMBERSHIP */
+	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 0) },
+	{ "setsockopt", IF_DATAGRAMS, EQ(2, 39, REFUSE(EPERM)) }, /* IP_ADD_SOURCE_MEMBERSHIP */
+	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 41) },
+	{ "setsockopt", IF_DATAGRAMS, EQ(2, 20, REFUSE(EPERM)) }, /* IPV6_ADD_MEMBERSHIP */
+	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 41) },
+	{ "setsockopt", IF_DATAGRAMS, EQ(2, 27, REFUSE(EPERM)) }, /* IPV6_JOIN_ANYCAST */
+	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 0) },
+	{ "setsockopt", IF_DATAGRAMS, EQ(2, 42, REFUSE(EPERM)) }, /* MCAST_JOIN_GROUP */
+	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 41) },
+	{ "setsockopt", IF_DATAGRAMS, EQ(2, 42, REFUSE(EPERM)) }, /* MCAST_JOIN_GROUP */
+	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 0) },
+	{ "setsockopt", IF_DATAGRAMS, EQ(2, 46, REFUSE(EPERM)) }, /* MCAST_JOIN_SOURCE_GROUP */
+	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 41) },
+	{ "setsockopt", IF_DATAGRAMS, EQ(2, 46, REFUSE(EPERM)) }, /* MCAST_JOIN_SOURCE_GROUP */
 
 	/* Limits, scheduling and pages of others: the signal scope does not cover them. 0 is the caller itself. */
 	{ "prlimit64",          ALWAYS, NE(0, 0, REFUSE(EPERM)) },
@@ -307,6 +338,8 @@ static bool row_counts(const struct sysrules *r, const struct policy *p, const s
 		return policy_has_proto(p, NET_UDP) || makes_datagrams(traps, count);
 	case IF_ICMP:
 		return policy_has_proto(p, NET_ICMP);
+	case IF_DATAGRAMS:
+		return sends_to(p);
 	case IF_NO_UNIX:
 		return !policy_reaches_unix(p);
 	case IF_STAND_IN:

@@ -179,6 +179,7 @@ static const struct { const char *name; int code; } errnos[] = {
 	{ "ENOSYS", ENOSYS },
 	{ "EAFNOSUPPORT", EAFNOSUPPORT },
 	{ "EPROTONOSUPPORT", EPROTONOSUPPORT },
+	{ "ENOPROTOOPT", ENOPROTOOPT },
 	{ "EOPNOTSUPP", EOPNOTSUPP },
 };
 
