@@ -46,7 +46,7 @@ struct field {
 	char port_text[8];
 	pid_t victim;
 	int tcp;
-	int abstract;
+	int abstract[3];        /* of each type */
 	char **envp;
 };
 
@@ -58,6 +58,8 @@ static const char *const marks[MARK_MAX] = {
 
 /* --- the field --- */
 
+static const int abstract_types[] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM };
+
 static int open_listeners(struct field *f)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -65,16 +67,20 @@ static int open_listeners(struct field *f)
 	socklen_t len = sizeof in;
 
 	f->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	f->abstract = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (f->tcp < 0 || f->abstract < 0 || bind(f->tcp, (struct sockaddr *)&in, sizeof in) < 0 ||
+	if (f->tcp < 0 || bind(f->tcp, (struct sockaddr *)&in, sizeof in) < 0 ||
 	    listen(f->tcp, 1000) < 0 || getsockname(f->tcp, (struct sockaddr *)&in, &len) < 0)
 		return -errno;
 	snprintf(f->port_text, sizeof f->port_text, "%u", (unsigned)ntohs(in.sin_port));
 	int name = snprintf(un.sun_path + 1, sizeof un.sun_path - 1, "sandlock-probe-%s", f->port_text);
 
 	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)name);
-	if (bind(f->abstract, (struct sockaddr *)&un, len) < 0 || listen(f->abstract, 1000) < 0)
-		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(abstract_types); i++) {
+		f->abstract[i] = socket(AF_UNIX, abstract_types[i] | SOCK_CLOEXEC, 0);
+		if (f->abstract[i] < 0 || bind(f->abstract[i], (struct sockaddr *)&un, len) < 0)
+			return -errno;
+		if (abstract_types[i] != SOCK_DGRAM && listen(f->abstract[i], 1000) < 0)
+			return -errno;
+	}
 	return 0;
 }
 
@@ -140,7 +146,8 @@ static void field_close(struct field *f)
 		waitpid(f->victim, NULL, 0);
 	}
 	fd_close(&f->tcp);
-	fd_close(&f->abstract);
+	for (size_t i = 0; i < ARRAY_SIZE(f->abstract); i++)
+		fd_close(&f->abstract[i]);
 	close(LEAKED_FD);
 	if (f->top[0])
 		nftw(f->top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
@@ -218,17 +225,19 @@ static void attempt(const struct field *f, char **argv, const char *name, char v
 
 static const char *word_of(const struct field *f, const char *word, size_t len, struct str *buf)
 {
-	static const char scratch[] = "@SCRATCH@";
-	static const char secret[] = "@SECRET@";
+	const struct { const char *name; const char *value; } places[] = {
+		{ "@SCRATCH@", f->scratch }, { "@SECRET@", f->secret }, { "@PORT@", f->port_text },
+	};
 	size_t start = buf->len;
 
 	for (size_t i = 0; i < len;) {
-		if (strncmp(word + i, scratch, sizeof scratch - 1) == 0) {
-			str_add(buf, f->scratch);
-			i += sizeof scratch - 1;
-		} else if (strncmp(word + i, secret, sizeof secret - 1) == 0) {
-			str_add(buf, f->secret);
-			i += sizeof secret - 1;
+		size_t p = 0;
+
+		while (p < ARRAY_SIZE(places) && strncmp(word + i, places[p].name, strlen(places[p].name)) != 0)
+			p++;
+		if (p < ARRAY_SIZE(places)) {
+			str_add(buf, places[p].value);
+			i += strlen(places[p].name);
 		} else {
 			str_addc(buf, word[i++]);
 		}
@@ -392,7 +401,7 @@ static const struct arg_option options[] = { ARG_COMMON_ROWS };
 
 static int run(const struct command *self, const char *const *argv)
 {
-	struct field field = { .victim = -1, .tcp = -1, .abstract = -1, .envp = environ };
+	struct field field = { .victim = -1, .tcp = -1, .abstract = { -1, -1, -1 }, .envp = environ };
 	struct arg_common request = { 0 };
 	int code;
 	int rest = command_start(self, argv, &request, &code);

@@ -20,7 +20,7 @@ struct probe_group {
 	size_t len;
 };
 extern const struct probe_group file_probes, metadata_probes, proc_probes, call_probes, process_probes, net_probes,
-	limit_probes, race_probes, code_probes, slow_probes;
+	limit_probes, race_probes, code_probes, slow_probes, destination_probes, flip_probes, unix_probes;
 
 #define PROBE_GROUP(group, table) const struct probe_group group = { (table), ARRAY_SIZE(table) }
 

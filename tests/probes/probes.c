@@ -18,7 +18,7 @@
 
 static const struct probe_group *const groups[] = {
 	&file_probes, &metadata_probes, &proc_probes, &call_probes, &process_probes, &net_probes, &limit_probes,
-	&race_probes, &code_probes, &slow_probes,
+	&race_probes, &code_probes, &slow_probes, &destination_probes, &flip_probes, &unix_probes,
 };
 
 size_t probe_count(void)
@@ -142,6 +142,15 @@ static void copy_program(const char *secret, const char *name)
 		fd_write_all(to, buf, (size_t)n);
 }
 
+/* A socket that nobody listens on. */
+static int make_socket(const char *secret)
+{
+	struct path p;
+
+	snprintf(p.at, sizeof p.at, "%s/socket", secret);
+	return mknod(p.at, S_IFSOCK | 0666, 0) == 0 ? 0 : -errno;
+}
+
 int probes_prepare(const char *scratch, const char *secret)
 {
 	int rc = empty_directory(scratch);
@@ -157,6 +166,8 @@ int probes_prepare(const char *scratch, const char *secret)
 	}
 	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(canaries); i++)
 		rc = make_canary(secret, &canaries[i]);
+	if (rc == 0)
+		rc = make_socket(secret);
 	copy_program(secret, "dir/program");
 	copy_program(secret, "readonly/program");
 	return rc;
@@ -209,8 +220,8 @@ const char *probes_changed(const char *secret)
 		if (what)
 			return what;
 	}
-	/* canary.txt, prog.sh, dir, readonly, twins, "." and ".." */
-	return count_entries(secret) == 7 ? NULL : "something was created or removed outside";
+	/* canary.txt, prog.sh, dir, readonly, twins, socket, "." and ".." */
+	return count_entries(secret) == 8 ? NULL : "something was created or removed outside";
 }
 
 /* --- one attempt --- */

@@ -20,7 +20,7 @@ struct probe_args {
 	const char *scratch;    /* a directory granted with -w */
 	const char *secret;     /* a directory outside the grants, made by probes_prepare() */
 	pid_t pid;              /* a process outside, of the same user, that may be signalled and written to */
-	int port;               /* 127.0.0.1:port and the abstract socket "sandlock-probe-PORT" are listened on outside */
+	int port;               /* 127.0.0.1:port and the abstract sockets "sandlock-probe-PORT" are listened on outside */
 	pid_t starter;          /* the parent of the process that calls probe_run(), which sets it */
 	const struct probe_case *self;  /* set by probe_run() */
 };
@@ -46,8 +46,8 @@ struct probe_case {
 	const char *name;       /* unique: "read-openat2" */
 	const char *title;      /* for people: "read a file outside with openat2" */
 	probe_fn *run;
-	const char *policy;     /* options of `sandlock run` beyond -w SCRATCH, space separated; @SCRATCH@ and @SECRET@
-	                           stand for the directories; NULL: none */
+	const char *policy;     /* options of `sandlock run` beyond -w SCRATCH, space separated; @SCRATCH@, @SECRET@ and
+	                           @PORT@ stand for those of probe_args; NULL: none */
 	unsigned flags;         /* of enum probe_flags */
 	const long *call;       /* for table cases: { number, six arguments } */
 };
