@@ -240,6 +240,95 @@ def redis_once(prefix, port, requests):
             server.wait()
 
 
+# --- the network ---------------------------------------------------------------------------------------------------
+
+class Echo:
+    """bench-echo on a free port, bare or behind a prefix."""
+
+    def __init__(self, b, kind, prefix=(), port=0):
+        self.process = subprocess.Popen([*prefix, b.tool("echo"), kind, str(port)], stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+
+    def __enter__(self):
+        return self.port
+
+    def __exit__(self, *unused):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def net_prefix(b, *rules):
+    """Without unix sockets in reach, for which connect would be trapped under any rule."""
+    return b.variants(ours=["--no-unix-write", *(w for rule in rules for w in ("--net-allow", rule))])["sandlock"]
+
+
+# Both ends on one processor: on which of two they run decides more than anything that is measured here.
+TOGETHER = ["taskset", "-c", "0"] if shutil.which("taskset") else []
+
+
+def net_rounds(b, prefixes, work, port):
+    """Microseconds of one round of `work`, the rounds of the variants interleaved: the median of them."""
+    got = inner(b, prefixes, [work, "0.2" if b.quick else "0.5", str(port)], 5 if b.quick else 15)
+    return {k: v / 1000 for k, v in got.items()}
+
+
+def trap_cost(b):
+    got = inner(b, {"bare": [], "loop": [b.tool("loop")]}, ["uname", "0.2"], 5)
+    return (got["loop"] - got["bare"]) / 1000
+
+
+def measure_net(b):
+    trap = trap_cost(b)
+    with Echo(b, "accept") as port:
+        prefixes = {"bare": [], "sandlock": net_prefix(b, f"tcp://*:{port}"), "host": net_prefix(b, f"tcp://127.0.0.1:{port}")}
+        us = net_rounds(b, prefixes, "connect", port)
+        b.row("connect and close, rule of a port", "us", {k: us[k] for k in ("bare", "sandlock")}, "bare", 1.1)
+        b.row("connect and close, rule of a host", "us",
+              {"bare": us["bare"], "budget": us["bare"] + 2 * trap, "sandlock": us["host"]}, "budget", 1.0,
+              note="budget: bare and two round trips of a minimal notifier")
+        measure_rules(b, port)
+    for work, kind, title in (("request", "echo", "request and answer on a TCP connection"),
+                              ("bulk", "sink", "one megabyte by sendmsg on a TCP connection")):
+        with Echo(b, kind, TOGETHER) as port:
+            inside = net_prefix(b, f"tcp://127.0.0.1:{port}")
+            us = net_rounds(b, {"bare": TOGETHER, "sandlock": TOGETHER + inside}, work, port)
+            b.row(title, "us", us, "bare", 1 / 0.97, note="rule of a host; only connect is trapped")
+    measure_server(b)
+    with Echo(b, "datagram") as port:
+        us = net_rounds(b, {"bare": [], "sandlock": net_prefix(b, f"udp://127.0.0.1:{port}")}, "datagram", port)
+        rate = {"bare": 1000 / us["bare"], "ceiling": 1000 / (us["bare"] + trap), "sandlock": 1000 / us["sandlock"]}
+        b.row("UDP echo", "per ms", rate, "ceiling", 0.5, better="higher", note="ceiling: bare and one round trip of a notifier")
+
+
+def measure_server(b):
+    """A server that answers by sendmsg, in the sandbox; its client outside."""
+    samples = {"bare": [], "sandlock": []}
+    for _ in range(3 if b.quick else 9):
+        for name in samples:
+            port = free_port()
+            rules = b.variants(ours=["--net-allow-bind", str(port), "--net-allow", "tcp://192.0.2.1:443"])["sandlock"]
+            with Echo(b, "echo", TOGETHER + rules if name == "sandlock" else TOGETHER, port):
+                samples[name].append(float(output([*TOGETHER, b.tool("calls"), "request", "0.2", str(port)])) / 1000)
+    b.row("a server that answers by sendmsg", "us", {k: statistics.median(v) for k, v in samples.items()}, "bare", 1 / 0.97,
+          note="rule of a host; nothing of it is trapped")
+
+
+def measure_rules(b, port):
+    """What a connect costs with N rules of single addresses, the one that allows it last."""
+    counts = [10, 100, 1000, 10000]
+    prefixes = {}
+    for count in counts:
+        rules = [f"tcp://10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}:443" for i in range(1, count)] + [f"tcp://127.0.0.1:{port}"]
+        profile = os.path.join(b.work, f"rules{count}.toml")
+        with open(profile, "w") as f:
+            f.write("[network]\nallow = " + json.dumps(rules) + "\n")
+        prefixes[str(count)] = [b.sandlock, "run", "--quiet", "--profile-file", profile, *b.grants(), "--"]
+    us = net_rounds(b, prefixes, "connect", port)
+    us["sandlock"] = us["10000"]
+    b.row("connect and close with 10 to 10,000 rules", "us", us, "10", 1.15, note="sandlock: 10,000 rules")
+
+
 def measure_redis(b):
     if not shutil.which("redis-server") or not shutil.which("redis-benchmark"):
         print("-- redis: not installed")
@@ -308,7 +397,7 @@ def measure_overshoot(b):
 
 MEASURES = {
     "start": measure_start, "spawn": measure_spawn, "calls": measure_calls, "work": measure_work,
-    "trapped": measure_trapped, "fork": measure_fork, "memory": measure_memory, "redis": measure_redis,
+    "trapped": measure_trapped, "net": measure_net, "fork": measure_fork, "memory": measure_memory, "redis": measure_redis,
     "many": measure_many, "footprint": measure_footprint, "overshoot": measure_overshoot,
 }
 

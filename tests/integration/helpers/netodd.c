@@ -16,7 +16,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static const unsigned lens[] = { 0, 1, 2, 7, 8, 15, 16, 17, 23, 24, 27, 28, 110, 127, 128, 129, 4096, 0x7fffffff, 0x80000000, 0xffffffff };
+static const unsigned lens[] = {
+	0, 1, 2, 7, 8, 15, 16, 17, 23, 24, 27, 28, 110, 127, 128, 129, 4096, 0x7fffffff, 0x80000000, 0xffffffff,
+};
 static const int families[] = { AF_INET, AF_INET6, AF_UNSPEC, AF_PACKET, AF_NETLINK, 0xffff };
 
 static const struct {
@@ -86,7 +88,9 @@ static void odd_addresses(size_t kind)
 static void odd_pointers(size_t kind)
 {
 	const char *name = kinds[kind].name;
-	const uint64_t addresses[] = { 0, 1, 4095, (uint64_t)(uintptr_t)hole + 4096, 0x800000000000, 0xffff800000000000, ~0ULL };
+	const uint64_t addresses[] = {
+		0, 1, 4095, (uint64_t)(uintptr_t)hole + 4096, 0x800000000000, 0xffff800000000000, ~0ULL,
+	};
 
 	for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
 		const uint64_t at = addresses[i];
