@@ -191,8 +191,8 @@ static void answer_fresh(const struct fresh *f, uint16_t type, uint64_t now_ns, 
 	if (now_ns >= f->good_ns[i])
 		out->count = 0;
 	out->ttl = out->count ? seconds_until(f->good_ns[i], now_ns) : ANSWERS_TTL_NOTHING;
-	if (out->ttl > ANSWERS_TTL_PINNED)
-		out->ttl = ANSWERS_TTL_PINNED;
+	if (out->ttl > ANSWERS_REFRESH_RETRY)   /* after a change what was told before is open for that long */
+		out->ttl = ANSWERS_REFRESH_RETRY;
 }
 
 /* --- the cache --- */
@@ -357,8 +357,10 @@ void answers_refreshed(struct answers *a, const char *name, uint16_t type, const
 		keep_old(a, f, i, now_ns);
 	} else {
 		struct answer fresh = { .ttl = clamp_ttl(result->count ? result->ttl : ANSWERS_TTL_PINNED) };
-		uint64_t until = now_ns + (fresh.ttl + ANSWERS_REFRESH_RETRY + ANSWERS_GRACE) * SECOND;
+		uint64_t late = (ANSWERS_REFRESH_RETRY + ANSWERS_GRACE) * SECOND;
+		uint64_t until = now_ns + fresh.ttl * SECOND + late;
 
+		openings_limit(a->setup.openings, name, i ? ADDR_V6 : ADDR_V4, now_ns + late);
 		admit(a, name, result, f->kinds, until, &fresh);
 		f->answer[i] = fresh;
 		f->good_ns[i] = until;

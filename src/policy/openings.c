@@ -151,6 +151,18 @@ void openings_drop(struct openings *o, const char *name)
 	pthread_mutex_unlock(&o->lock);
 }
 
+void openings_limit(struct openings *o, const char *name, int family, uint64_t until_ns)
+{
+	pthread_mutex_lock(&o->lock);
+	for (size_t i = 0; i < o->len; i++) {
+		struct opening *one = &o->at[i];
+
+		if (one->name && one->ip.family == family && one->until_ns > until_ns && strcmp(one->name, name) == 0)
+			one->until_ns = until_ns;
+	}
+	pthread_mutex_unlock(&o->lock);
+}
+
 bool openings_find(struct openings *o, const struct addr *ip, uint64_t now_ns,
 		   bool (*each)(const char *name, void *arg), void *arg)
 {

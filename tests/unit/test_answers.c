@@ -425,6 +425,8 @@ static void names_are_refreshed_when_their_time_is_over(void **state)
 	assert_null(answers_due(w.answers, now + 1000 * SECOND, &next));        /* the other half is under way */
 	answers_refreshed(w.answers, "api.test", DNS_AAAA, &none, now);
 	assert_true(is_open(&w, IP(192, 0, 2, 55), now + 30 * SECOND));
+	assert_true(is_open(&w, IP(192, 0, 2, 1), now + ANSWERS_REFRESH_RETRY * SECOND));
+	assert_false(is_open(&w, IP(192, 0, 2, 1), now + (ANSWERS_REFRESH_RETRY + ANSWERS_GRACE) * SECOND));
 	assert_int_equal(ask(&w, "api.test", DNS_A, now, &a), 0);
 	assert_int_equal(a.count, 1);
 	assert_int_equal(a.ip[0].ip[3], 55);

@@ -62,7 +62,7 @@ static size_t split(char *line, const char *separators, char **words, size_t max
 
 static const struct { const char *name; enum arg_op op; bool masked; } trap_tests[] = {
 	{ "eq", ARG_EQ, false },          { "ne", ARG_NE, false },           { "ne64", ARG_NE_64, false },
-	{ "any", ARG_MASK_ANY, true },    { "none", ARG_MASK_EQ, true },
+	{ "any", ARG_MASK_ANY, true },    { "none", ARG_MASK_EQ, true },     { "kind", ARG_MASK_EQ, false },
 };
 
 static struct trap read_trap(struct table *t, char *text)
@@ -82,6 +82,8 @@ static struct trap read_trap(struct table *t, char *text)
 		trap.arg = (uint8_t)strtoul(parts[1], NULL, 0);
 		trap.op = trap_tests[i].op;
 		trap.value = strtoull(parts[3], NULL, 0);
+		if (strcmp(parts[2], "kind") == 0)      /* of a socket: the type without its flags */
+			trap.mask = 0xf;
 		if (trap_tests[i].masked) {
 			trap.mask = (uint32_t)trap.value;
 			trap.value = 0;

@@ -129,6 +129,24 @@ static void dropping_a_name_leaves_the_others(void **state)
 	openings_free(o);
 }
 
+static void a_limit_shortens_and_never_lengthens(void **state)
+{
+	struct openings *o = openings_new();
+
+	(void)state;
+	open_it(o, "a.test", 1, 100);
+	open_it(o, "a.test", 2, 30);
+	open_it(o, "b.test", 1, 100);
+	openings_limit(o, "a.test", ADDR_V6, 10);
+	assert_true(is_open(o, 1, 99, "a.test"));
+	openings_limit(o, "a.test", ADDR_V4, 50);
+	assert_true(is_open(o, 1, 49, "a.test"));
+	assert_false(is_open(o, 1, 50, "a.test"));
+	assert_false(is_open(o, 2, 30, "a.test"));
+	assert_true(is_open(o, 1, 99, "b.test"));
+	openings_free(o);
+}
+
 static void count_one(const char *name, const struct addr *ip, void *arg)
 {
 	unsigned *sum = arg;
@@ -235,6 +253,7 @@ int main(void)
 		cmocka_unit_test(an_address_of_several_names_is_asked_for_each),
 		cmocka_unit_test(families_and_ports_are_told_apart_as_they_should),
 		cmocka_unit_test(dropping_a_name_leaves_the_others),
+		cmocka_unit_test(a_limit_shortens_and_never_lengthens),
 		cmocka_unit_test(what_is_open_can_be_listed),
 		cmocka_unit_test(when_full_the_first_to_end_makes_room),
 		cmocka_unit_test(threads_may_use_it_together),
