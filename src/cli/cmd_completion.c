@@ -90,7 +90,7 @@ static const struct {
 	const char *command;
 	const char *words;
 } verbs[] = {
-	{ "profile", "list show delete lint path" },
+	{ "profile", "list show delete lint path presets" },
 	{ "completion", "bash zsh fish" },
 	{ "docs", "man toml markdown" },
 };
