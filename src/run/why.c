@@ -132,17 +132,31 @@ static int read_destination(const char *target, struct destination *d)
 	return rc == 0 && d->host.len == 0 && d->proto != NET_TCP ? -EINVAL : rc;
 }
 
-/* The matcher with its names; where they cannot be looked up, one in which they stand for nothing. */
-static int find_names(const struct policy *p, names_lookup lookup, struct names **out)
+/* What judges a question: the names as they stand now, all of them pinned, also those that a program would see refreshed. */
+struct judge {
+	struct names *names;
+	struct netmatch *match;
+};
+
+static void judge_fini(struct judge *j)
+{
+	netmatch_free(j->match);
+	names_unref(j->names);
+}
+
+/* Where names cannot be looked up, they stand for nothing. */
+static int find_judge(const struct policy *p, names_lookup lookup, struct judge *out)
 {
 	struct error err = { 0 };
-	int rc = names_resolve(p, lookup, out, &err);
+	int rc = names_resolve(p, lookup, &out->names, &err);
 
-	return rc < 0 && err.kind != ERR_MEMORY ? names_resolve(p, NULL, out, NULL) : rc;
+	if (rc < 0 && err.kind != ERR_MEMORY)
+		rc = names_resolve(p, NULL, &out->names, NULL);
+	return rc < 0 ? rc : netmatch_build(p, out->names->pins, out->names->count, &out->match);
 }
 
 /* Each address of a name: all must be allowed; the first that decides otherwise is the one that is spoken of. */
-static int explain_addresses(const struct policy *p, const struct names *names, const struct destination *d,
+static int explain_addresses(const struct policy *p, const struct netmatch *m, const struct destination *d,
 			     const struct addresses *found, struct str *out)
 {
 	int allowed = 0;
@@ -152,14 +166,14 @@ static int explain_addresses(const struct policy *p, const struct names *names, 
 
 		str_clear(out);
 		to.port = (uint16_t)d->port;
-		allowed = explain_destination(p, names->match, d->proto, &to, out);
+		allowed = explain_destination(p, m, d->proto, &to, out);
 		if (!allowed)
 			break;
 	}
 	return allowed;
 }
 
-static int why_name(const struct policy *p, const struct names *names, names_lookup lookup, const struct destination *d,
+static int why_name(const struct policy *p, const struct netmatch *m, names_lookup lookup, const struct destination *d,
 		    struct str *out)
 {
 	AUTO(free) char *name = mem_strndup(d->host.ptr, d->host.len);
@@ -168,13 +182,13 @@ static int why_name(const struct policy *p, const struct names *names, names_loo
 
 	if (!name)
 		return -ENOMEM;
-	if (explain_name(p, names->match, d->proto, name, d->port, out))
+	if (explain_name(p, m, d->proto, name, d->port, out))
 		return 1;
 	if (d->proto == NET_TCP && !policy_judges_addresses(p))
 		return explain_port(p, false, d->port, out);
 	int rc = lookup(name, &found, &why);
 	if (rc == 0 && found.len)
-		rc = explain_addresses(p, names, d, &found, out);
+		rc = explain_addresses(p, m, d, &found, out);
 	mem_free(found.at);
 	if (rc == -ENOMEM || found.len)
 		return rc;
@@ -187,7 +201,7 @@ static int why_name(const struct policy *p, const struct names *names, names_loo
 int why_connect(const struct policy *p, names_lookup lookup, const char *target, struct str *out)
 {
 	struct destination d;
-	struct names *names = NULL;
+	struct judge judge = { 0 };
 	struct addr to;
 	int rc = read_destination(target, &d);
 
@@ -197,16 +211,16 @@ int why_connect(const struct policy *p, names_lookup lookup, const char *target,
 		rc = explain_port(p, false, d.port, out);
 		return out->rc < 0 ? out->rc : rc;
 	}
-	rc = find_names(p, lookup, &names);
+	rc = find_judge(p, lookup, &judge);
+	if (rc == 0 && addr_parse(d.host, &to) == 0) {
+		to.port = (uint16_t)d.port;
+		rc = explain_destination(p, judge.match, d.proto, &to, out);
+	} else if (rc == 0) {
+		rc = why_name(p, judge.match, lookup, &d, out);
+	}
+	judge_fini(&judge);
 	if (rc < 0)
 		return rc;
-	if (addr_parse(d.host, &to) == 0) {
-		to.port = (uint16_t)d.port;
-		rc = explain_destination(p, names->match, d.proto, &to, out);
-	} else {
-		rc = why_name(p, names, lookup, &d, out);
-	}
-	names_unref(names);
 	return out->rc < 0 ? out->rc : rc;
 }
 

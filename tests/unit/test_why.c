@@ -201,6 +201,13 @@ static void destinations_name_the_rule_and_the_name(void **state)
 	assert_int_equal(policy_add(p, "network.deny", "10.9.0.0/16", "-r", NULL), 0);
 	assert_int_equal(policy_freeze(p, NULL), 0);
 	ask(p, rows, ARRAY_SIZE(rows));
+
+	/* a name that is kept fresh is answered with what it stands for now */
+	struct policy *fresh = policy_dup(p);
+	assert_int_equal(policy_set(fresh, "network.dns_refresh", "true", "-r", NULL), 0);
+	assert_int_equal(policy_freeze(fresh, NULL), 0);
+	ask(fresh, rows, ARRAY_SIZE(rows));
+	policy_free(fresh);
 	policy_free(p);
 }
 
