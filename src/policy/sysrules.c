@@ -166,7 +166,8 @@ static const struct arg_row arg_rows[] = {
 	{ "sendmmsg", ALWAYS, ANY(3, FASTOPEN, SILENT(EOPNOTSUPP)) },
 	/*
 	 * Source routes take a packet of any socket, at any time, to an address that no rule has judged; a flow label can
-	 * carry one. Joining a group sends to it, and to all routers. Protocols on top of TCP (SMC) leave Landlock's eyes.
+	 * carry one. Joining a group sends to it, and to all routers; MCAST_* do so on a TCP socket too, which everybody
+	 * may make. Protocols on top of TCP (SMC) leave Landlock's eyes.
 	 */
 	{ "setsockopt", ALWAYS, EQ_AND(1, 0) },
 	{ "setsockopt", ALWAYS, EQ(2, 4, REFUSE(EPERM)) }, /* IPPROTO_IP: IP_OPTIONS */
@@ -186,14 +187,14 @@ static const struct arg_row arg_rows[] = {
 	{ "setsockopt", IF_DATAGRAMS, EQ(2, 20, REFUSE(EPERM)) }, /* IPV6_ADD_MEMBERSHIP */
 	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 41) },
 	{ "setsockopt", IF_DATAGRAMS, EQ(2, 27, REFUSE(EPERM)) }, /* IPV6_JOIN_ANYCAST */
-	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 0) },
-	{ "setsockopt", IF_DATAGRAMS, EQ(2, 42, REFUSE(EPERM)) }, /* MCAST_JOIN_GROUP */
-	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 41) },
-	{ "setsockopt", IF_DATAGRAMS, EQ(2, 42, REFUSE(EPERM)) }, /* MCAST_JOIN_GROUP */
-	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 0) },
-	{ "setsockopt", IF_DATAGRAMS, EQ(2, 46, REFUSE(EPERM)) }, /* MCAST_JOIN_SOURCE_GROUP */
-	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 41) },
-	{ "setsockopt", IF_DATAGRAMS, EQ(2, 46, REFUSE(EPERM)) }, /* MCAST_JOIN_SOURCE_GROUP */
+	{ "setsockopt", ALWAYS, EQ_AND(1, 0) },
+	{ "setsockopt", ALWAYS, EQ(2, 42, REFUSE(EPERM)) }, /* MCAST_JOIN_GROUP */
+	{ "setsockopt", ALWAYS, EQ_AND(1, 41) },
+	{ "setsockopt", ALWAYS, EQ(2, 42, REFUSE(EPERM)) }, /* MCAST_JOIN_GROUP */
+	{ "setsockopt", ALWAYS, EQ_AND(1, 0) },
+	{ "setsockopt", ALWAYS, EQ(2, 46, REFUSE(EPERM)) }, /* MCAST_JOIN_SOURCE_GROUP */
+	{ "setsockopt", ALWAYS, EQ_AND(1, 41) },
+	{ "setsockopt", ALWAYS, EQ(2, 46, REFUSE(EPERM)) }, /* MCAST_JOIN_SOURCE_GROUP */
 
 	/* Limits, scheduling and pages of others: the signal scope does not cover them. 0 is the caller itself. */
 	{ "prlimit64",          ALWAYS, NE(0, 0, REFUSE(EPERM)) },

@@ -253,6 +253,16 @@ static int option_group6(const struct probe_args *args)
 	return set_option(args, AF_INET6, SOCK_DGRAM, &group, sizeof group);
 }
 
+/* Needs no socket that rules would have to let be made. */
+static int option_group_tcp(const struct probe_args *args)
+{
+	union address group = address_of(args->self->call[2] == AF_INET ? "224.0.0.251" : "ff02::fb", 0);
+	struct group_req request = { .gr_interface = 1 };
+
+	memcpy(&request.gr_group, &group, sizeof group);
+	return set_option(args, (int)args->self->call[2], SOCK_STREAM, &request, sizeof request);
+}
+
 static int option_ulp(const struct probe_args *args)
 {
 	const long *c = args->self->call;
@@ -426,6 +436,10 @@ static const struct probe_case cases[] = {
 	{ "N17", "flow-label", "a flow label, which can carry one", OPTION(option_header, IPPROTO_IPV6, 32), RULES },
 	{ "N17", "join-group", "join a group", OPTION(option_group, IPPROTO_IP, 35), RULES },
 	{ "N17", "join-group6", "join a group of IPv6", OPTION(option_group6, IPPROTO_IPV6, 20), RULES },
+	{ "N17", "join-group-tcp", "join a group with a TCP socket",
+	  CASE(option_group_tcp, IPPROTO_IP, MCAST_JOIN_GROUP, AF_INET), .flags = PROBE_KERNEL },
+	{ "N17", "join-group6-tcp", "join a group of IPv6 with a TCP socket",
+	  CASE(option_group_tcp, IPPROTO_IPV6, MCAST_JOIN_GROUP, AF_INET6), .flags = PROBE_KERNEL },
 	{ "N17", "ulp-smc", "turn a TCP socket into one of SMC", OPTION(option_ulp, IPPROTO_TCP, 31), RULES },
 	{ "N17", "mark", "mark packets for other routes",
 	  OPTION(option_mark, SOL_SOCKET, 36), RULES, .flags = PROBE_NEEDS_ROOT },

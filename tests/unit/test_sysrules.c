@@ -250,6 +250,23 @@ static void a_denial_wins_over_everything(void **state)
 	sysrules_free(r);
 }
 
+/* Everybody may make a TCP socket, and the kernel lets it join a group: that sends the name of the group to the network. */
+static void a_tcp_socket_joins_no_group_under_any_policy(void **state)
+{
+	static const struct { uint64_t level, option; } joins[] = { { 0, 42 }, { 41, 42 }, { 0, 46 }, { 41, 46 } };
+	struct sysrules *r = build_on(ARCH_X86_64, NULL, 0);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(joins); i++) {
+		struct sys_verdict v = decide(r, "setsockopt", 3, joins[i].level, joins[i].option);
+
+		assert_int_equal(v.action, SYS_REFUSE);
+		assert_int_equal(v.errnum, EPERM);
+	}
+	assert_int_equal(decide(r, "setsockopt", 3, 6, 1).action, SYS_ALLOW);
+	sysrules_free(r);
+}
+
 static void without_a_supervisor_refusals_are_answered_by_the_kernel(void **state)
 {
 	(void)state;
@@ -408,6 +425,7 @@ int main(void)
 		WITH_POLICY(file_attributes_are_refused_unless_a_feature_judges_them),
 		WITH_POLICY(a_trap_that_nobody_could_answer_stops_the_start),
 		WITH_POLICY(a_denial_wins_over_everything),
+		WITH_POLICY(a_tcp_socket_joins_no_group_under_any_policy),
 		WITH_POLICY(without_a_supervisor_refusals_are_answered_by_the_kernel),
 		WITH_POLICY(the_group_sysv_ipc_can_be_allowed_again),
 		WITH_POLICY(known_names_pass),
