@@ -157,7 +157,10 @@ const struct option_row option_rows[] = {
 	  .help = "a write grant does not let the program connect to the unix sockets below it", .default_text = "off" },
 	{ .flag = "dns-refresh", .key = "network.dns_refresh",
 	  .type = OPT_FLAG, FIELD(dns_refresh), .flags = OPTION_NEEDS_SUPERVISOR, .group = NETWORK,
-	  .help = "look the names of --net-allow up again when their time to live is over", .default_text = "off" },
+	  .help = "look the names of --net-allow up again when their time to live is over",
+	  .more = "Without it a name has the addresses of the start. A name that had only public addresses then gets no "
+		  "private ones later. When a lookup fails, the old addresses last for five minutes.",
+	  .default_text = "off" },
 	{ .flag = "net-bind", .key = "network.bind", .flat_key = "net_bind",
 	  .type = OPT_PORTS, FIELD(net_allow_bind), .flags = OPTION_HIDDEN | OPTION_CLI_ONLY, .group = NETWORK,
 	  .metavar = "PORTS", .help = "older spelling of --net-allow-bind" },
