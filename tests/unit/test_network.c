@@ -11,9 +11,11 @@
 #include "fault.h"
 
 #include "base/mem.h"
+#include "features/registry.h"
 #include "policy/netpresets.h"
 #include "policy/network.h"
 #include "policy/ports.h"
+#include "supervisor/dispatch.h"
 
 /* Pairs of key and value up to NULL. */
 static struct policy *unfrozen(const char *const *pairs)
@@ -114,6 +116,51 @@ static void what_must_be_judged_follows_from_the_rules(void **state)
 		assert_connect(p, rows[i].connect);
 		policy_free(p);
 	}
+}
+
+static bool traps(const struct policy *p, const char *syscall)
+{
+	struct dispatch d = { 0 };
+	struct trap *list = NULL;
+	size_t count = 0;
+	bool found = false;
+
+	assert_int_equal(dispatch_init(&d, feature_registry, feature_count, p), 0);
+	assert_int_equal(dispatch_traps(&d, &list, &count), 0);
+	for (size_t i = 0; i < count; i++)
+		found = found || strcmp(list[i].syscall, syscall) == 0;
+	mem_free(list);
+	return found;
+}
+
+/* The design's promise: what Landlock carries traps no connect, and only where datagrams can be are sends trapped. */
+static void connect_and_sends_are_trapped_only_where_they_are_judged(void **state)
+{
+	static const struct {
+		const char *allow;
+		bool connect, sends;
+	} rows[] = {
+		{ "tcp://:443", false, false },
+		{ "tcp://:80,443,8000-8010", false, false },
+		{ "tcp://192.0.2.1:443", true, false },
+		{ "tcp://a.test:443", true, false },
+		{ "tcp://*", true, false },
+		{ ":443", true, true },
+		{ "udp://192.0.2.1:53", true, true },
+		{ "icmp://*", true, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct policy *p = POLICY("network.allow", rows[i].allow);
+
+		assert_int_equal(traps(p, "connect"), rows[i].connect);
+		assert_int_equal(traps(p, "sendmmsg"), rows[i].sends);
+		policy_free(p);
+	}
+	struct policy *none = POLICY("filesystem.read", "/usr");
+	assert_false(traps(none, "connect") || traps(none, "sendmmsg"));
+	policy_free(none);
 }
 
 static void a_list_of_denials_stays_one_beside_older_words(void **state)
@@ -332,6 +379,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_must_be_judged_follows_from_the_rules),
+		cmocka_unit_test(connect_and_sends_are_trapped_only_where_they_are_judged),
 		cmocka_unit_test(a_list_of_denials_stays_one_beside_older_words),
 		cmocka_unit_test(rules_know_who_typed_them),
 		cmocka_unit_test(older_options_mean_hosts_and_ports_together),
