@@ -216,6 +216,19 @@ enum sandlock_spawn_flags {
 	SANDLOCK_SPAWN_FOREGROUND = 1   /* make the child's group the terminal's foreground group (fd 0 is a terminal) */
 };
 
+/*
+ * A port that a program of the sandbox has bound. The program sees `virtual_port`; under --port-remap it really has
+ * `real_port`, which is another one when somebody outside had that port already. Strings live as long as the call.
+ */
+struct sandlock_port {
+	size_t size;                    /* of the struct, as the library knows it */
+	const char *protocol;           /* "tcp" or "udp" */
+	const char *address;            /* "127.0.0.1", "::" */
+	unsigned virtual_port;
+	unsigned real_port;
+};
+typedef void sandlock_port_function(const struct sandlock_port *port, void *arg);
+
 /* Start from SANDLOCK_SPAWN_ARGS. `size` says how much of the struct the caller knows; what a newer library has beyond
  * it takes its default, and a longer struct whose unknown tail is not zero is refused with -E2BIG. */
 struct sandlock_spawn_args {
@@ -227,10 +240,18 @@ struct sandlock_spawn_args {
 	size_t fd_count;
 	unsigned flags;                 /* of enum sandlock_spawn_flags */
 	const char *cwd;                /* overrides the policy's; NULL: the policy's, else the host's */
+	/*
+	 * Called for every port that a program binds, before its bind returns, where sandlock_ports() sees them. It runs on
+	 * threads of the library, maybe on several at once, while the program waits: it must be quick, and it must not call
+	 * the library with this sandbox's handle. No call begins after sandlock_wait() has said that the sandbox has ended,
+	 * or after sandlock_free(). Since 0.1.
+	 */
+	sandlock_port_function *on_port;
+	void *on_port_arg;
 };
 
 #define SANDLOCK_SPAWN_ARGS { sizeof(struct sandlock_spawn_args), NULL, NULL, { { SANDLOCK_STDIO_INHERIT, -1 }, \
-	{ SANDLOCK_STDIO_INHERIT, -1 }, { SANDLOCK_STDIO_INHERIT, -1 } }, NULL, 0, 0, NULL }
+	{ SANDLOCK_STDIO_INHERIT, -1 }, { SANDLOCK_STDIO_INHERIT, -1 } }, NULL, 0, 0, NULL, NULL, NULL }
 
 /*
  * Start a program under a frozen policy. Returns after the program was entered, or with an error that says why it could
@@ -327,6 +348,13 @@ SANDLOCK_API int sandlock_refusal_errno(const sandlock_sandbox *box, size_t inde
 SANDLOCK_API int sandlock_report(const sandlock_sandbox *box, enum sandlock_format format, char **out,
 				 sandlock_error **err);
 SANDLOCK_API int sandlock_status(const sandlock_sandbox *box, char **out, sandlock_error **err);
+
+/*
+ * Every port that was bound so far, oldest first: `each` is called for it on the calling thread and may call the library.
+ * Seen are binds that the supervisor judges: under --port-remap, --net-deny-bind, or rules for UDP or ICMP. Where Landlock
+ * alone judges them the list is empty. Kept are at most 1,024, the newest. The number of ports, or -ENOMEM. Since 0.1.
+ */
+SANDLOCK_API int sandlock_ports(const sandlock_sandbox *box, sandlock_port_function *each, void *arg, sandlock_error **err);
 
 /* --- This process --------------------------------------------------------------------------------------------- */
 

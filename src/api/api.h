@@ -21,6 +21,8 @@ struct sandlock_policy {
 
 struct sandlock_sandbox {
 	struct sandbox *box;
+	sandlock_port_function *on_port;        /* NULL: nobody wants to be told */
+	void *on_port_arg;
 	char *reason;                   /* the last answer of sandlock_exit_reason() */
 };
 

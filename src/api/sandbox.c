@@ -34,6 +34,28 @@ static int take_args(const struct sandlock_spawn_args *args, struct sandlock_spa
 	return 0;
 }
 
+/* A port as the public header has it; `address` is room for its text. */
+static struct sandlock_port public_port(const struct port_entry *entry, struct str *address)
+{
+	addr_print(&entry->address, address);
+	return (struct sandlock_port){
+		.size = sizeof(struct sandlock_port),
+		.protocol = port_protocol(entry->proto),
+		.address = address->buf ? address->buf : "",
+		.virtual_port = entry->asked,
+		.real_port = entry->real,
+	};
+}
+
+static void tell_port(const struct port_entry *entry, void *arg)
+{
+	const struct sandlock_sandbox *handle = arg;
+	AUTO(str) struct str address = STR(100);
+	const struct sandlock_port port = public_port(entry, &address);
+
+	handle->on_port(&port, handle->on_port_arg);
+}
+
 static int translate(const struct sandlock_spawn_args *args, struct launch *launch, struct plan_fd *fds,
 		     sandlock_error **err)
 {
@@ -81,6 +103,12 @@ int sandlock_spawn(const sandlock_policy *policy, const struct sandlock_spawn_ar
 		rc = api_error(err, ERR_MEMORY, -ENOMEM, "not enough memory for a sandbox");
 	if (rc == 0)
 		rc = translate(&given, &launch, fds, err);
+	if (rc == 0 && given.on_port) {
+		handle->on_port = given.on_port;
+		handle->on_port_arg = given.on_port_arg;
+		launch.on_port = tell_port;
+		launch.on_port_arg = handle;
+	}
 	if (rc == 0) {
 		rc = sandbox_spawn(prepared, &launch, &handle->box, &error);
 		if (rc < 0)
@@ -353,4 +381,21 @@ int sandlock_report(const sandlock_sandbox *box, enum sandlock_format format, ch
 int sandlock_status(const sandlock_sandbox *box, char **out, sandlock_error **err)
 {
 	return print(box, status_json, out, err);
+}
+
+int sandlock_ports(const sandlock_sandbox *box, sandlock_port_function *each, void *arg, sandlock_error **err)
+{
+	AUTO(free) struct port_entry *list = NULL;
+	size_t count = 0;
+	int rc = box->box->ports ? portmap_list(box->box->ports, &list, &count) : 0;
+
+	if (rc < 0)
+		return api_error(err, ERR_MEMORY, rc, "not enough memory for the list of ports");
+	for (size_t i = 0; i < count && each; i++) {
+		AUTO(str) struct str address = STR(100);
+		const struct sandlock_port port = public_port(&list[i], &address);
+
+		each(&port, arg);
+	}
+	return (int)count;
 }

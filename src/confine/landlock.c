@@ -71,7 +71,9 @@ static uint64_t wanted_net(const struct policy *p)
 {
 	uint64_t net = 0;
 
-	if (!ports_all(&p->bind_ports))
+	/* All ports but a few would be a rule each; the supervisor judges every bind then. */
+	bool judged = p->deny_bind_ports.given && policy_judges_binds(p);
+	if (!ports_all(&p->bind_ports) && !judged)
 		net |= LL_NET_BIND_TCP;
 	if (!ports_all(&p->connect_ports))
 		net |= LL_NET_CONNECT_TCP;

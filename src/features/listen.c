@@ -11,6 +11,7 @@
 
 struct listen_rules {
 	const struct ports *allowed;
+	struct portmap *map;            /* with --port-remap: judged is the port that was asked for */
 };
 
 static int listen_start(const struct feature_env *env, void **state, struct error *err)
@@ -20,6 +21,7 @@ static int listen_start(const struct feature_env *env, void **state, struct erro
 	if (!rules)
 		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the listen check");
 	rules->allowed = &env->policy->bind_ports;
+	rules->map = env->policy->port_remap ? env->ports : NULL;
 	*state = rules;
 	return 0;
 }
@@ -27,6 +29,8 @@ static int listen_start(const struct feature_env *env, void **state, struct erro
 /* An unbound socket, port 0, gets a free port: who may have that is not asked here (see listen_wanted). */
 static bool may_listen_on(const struct listen_rules *rules, int port)
 {
+	if (port > 0 && rules->map)
+		port = portmap_asked(rules->map, NET_TCP, (uint16_t)port);
 	return port > 0 && (rules->allowed->bits[port / 64] >> (port % 64) & 1);
 }
 

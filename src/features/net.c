@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "features/netmsg.h"
+#include "features/portview.h"
 #include "features/registry.h"
 #include "features/resolver.h"
 #include "policy/network.h"
@@ -34,6 +35,7 @@ struct net {
 	const struct netmatch *match;   /* NULL: the policy judges no addresses, Landlock's ports are all there is */
 	struct openings *openings;
 	bool resolves;                  /* there are rules with names: DNS goes to the resolver */
+	struct portmap *ports;          /* with --port-remap: ports of the sandbox that are other ones outside */
 };
 
 static int net_start(const struct feature_env *env, void **state, struct error *err)
@@ -44,7 +46,7 @@ static int net_start(const struct feature_env *env, void **state, struct error *
 		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the network rules");
 	*net = (struct net){
 		.policy = env->policy, .match = env->net, .openings = env->openings,
-		.resolves = resolver_wanted(env->policy),
+		.resolves = resolver_wanted(env->policy), .ports = env->policy->port_remap ? env->ports : NULL,
 	};
 	*state = net;
 	return 0;
@@ -264,21 +266,24 @@ static int bad_address(const struct call *call, int sock, const struct socket_ki
 
 static struct verdict connect_inet(const struct call *call, const struct net *net, const struct socket_kind *kind, int sock)
 {
-	const void *name = call->arg[1].bytes.data;
+	_Alignas(8) char name[MESSAGE_NAME_MAX];
 	size_t len = call->arg[1].bytes.len;
-	uint16_t family = family_of(name, len);
+	uint16_t family = family_of(call->arg[1].bytes.data, len);
 	struct addr to;
 	int rc;
 
 	if (len < sizeof family)
 		return v_errno(EINVAL);
+	memcpy(name, call->arg[1].bytes.data, len);
 	if (family != AF_UNSPEC) {              /* which takes the peer away: no destination */
 		rc = addr_from_sockaddr(name, len, &to);
 		if (rc < 0)
 			return v_errno(bad_address(call, sock, kind, len));
 		rc = is_of_island(call, net, sock) ? 0 : judge(call, net, kind, &to);
+		if (rc == 0)
+			rc = portview_redirect(call, net->ports, kind->proto, &to, name);
 		if (rc < 0)
-			return v_errno(rc);
+			return v_result(rc);
 	}
 	return v_result(call->kernel->connect(call, sock, name, len));
 }
@@ -315,7 +320,7 @@ static struct verdict on_connect(const struct call *call, void *state)
  * IPv6 it stands for no address at all.
  */
 static int judge_datagram(const struct call *call, const struct net *net, const struct socket_kind *kind, int sock,
-			  const struct message *m)
+			  struct message *m)
 {
 	_Alignas(8) char name[MESSAGE_NAME_MAX];
 	uint16_t family = family_of(m->name, m->name_len);
@@ -338,7 +343,8 @@ static int judge_datagram(const struct call *call, const struct net *net, const 
 	}
 	if (addr_from_sockaddr(name, m->name_len, &to) < 0)
 		return bad_address(call, sock, kind, m->name_len);
-	return judge(call, net, kind, &to);
+	int rc = judge(call, net, kind, &to);
+	return rc < 0 ? rc : portview_redirect(call, net->ports, kind->proto, &to, m->name);
 }
 
 /* What was pinned is a unix socket, so nothing of it was done: the unix feature's. */
@@ -411,10 +417,11 @@ static struct verdict on_sendmmsg(const struct call *call, void *state)
 
 /* --- when --- */
 
-/* Where unix sockets by path are in reach connect is trapped for them, and then all of it comes to the supervisor. */
+/* Where unix sockets by path are in reach connect is trapped for them, and then all of it comes to the supervisor; and
+ * where ports of the sandbox may be other ones outside. */
 static bool net_wanted(const struct policy *p)
 {
-	return !p->no_supervisor && (policy_judges_addresses(p) || policy_reaches_unix(p));
+	return !p->no_supervisor && (policy_judges_addresses(p) || policy_reaches_unix(p) || p->port_remap);
 }
 
 static bool datagrams_exist(const struct policy *p)

@@ -18,6 +18,8 @@ const struct feature *const feature_registry[] = {
 	/* Before all who judge addresses: what is sent on a socket of its own goes to no address. */
 	&feature_netlink,
 	&feature_interfaces,
+	/* Of every kind of socket. */
+	&feature_ports,
 	/* Moves sockets that ask for names; who judges addresses then lets them pass. */
 	&feature_resolver,
 	/* The internet first, since it is more and faster; it leaves unix sockets to the next. */

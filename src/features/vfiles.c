@@ -44,6 +44,7 @@ struct vfiles {
 	const struct virtuals *virtuals;
 	const struct grants *grants;
 	const struct vfile *content[VIRTUAL_FILES_MAX];
+	struct portmap *ports;  /* with --port-remap: tables show the sandbox's own numbers */
 	bool explain;           /* --explain looks on after us */
 	pthread_mutex_t lock;
 	struct node file[VIRTUAL_FILES_MAX];    /* under the lock */
@@ -77,6 +78,7 @@ static int vfiles_start(const struct feature_env *env, void **state, struct erro
 	v->virtuals = env->virtuals;
 	v->grants = env->grants;
 	v->explain = env->policy->explain;
+	v->ports = env->policy->port_remap ? env->ports : NULL;
 	pthread_mutex_init(&v->lock, NULL);
 	for (size_t i = 0; i < v->virtuals->files; i++)
 		for (size_t k = 0; k < env->vfile_count; k++)
@@ -145,7 +147,7 @@ static int open_content(const struct call *call, struct vfiles *v, const struct 
 	int rc;
 
 	if (is_net)
-		rc = netview_content(&(struct netview_source){ real_table, own_sockets, call }, object->number, &now);
+		rc = netview_content(&(struct netview_source){ real_table, own_sockets, call, v->ports }, object->number, &now);
 	else if (v->content[object->number])
 		rc = v->content[object->number]->content(v->content[object->number]->arg, &now);
 	else

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "policy/porttable.h"
 
 #define TABLE_MAX ((size_t)32 << 20)
 
@@ -52,6 +53,7 @@ static const char arp_text[] =
 enum form {
 	FORM_TEXT,              /* always the same */
 	FORM_TABLE,             /* the kernel's, filtered: number is the field that has the inode */
+	FORM_PORTS,             /* the same, with ports in it */
 	FORM_COUNTS,            /* how many there are */
 	FORM_COUNTS6,
 };
@@ -68,10 +70,10 @@ static const struct view_file {
 	{ "ipv6_route", FORM_TEXT, ipv6_route_text, 0 },
 	{ "fib_trie", FORM_TEXT, fib_trie_text, 0 },
 	{ "arp", FORM_TEXT, arp_text, 0 },
-	{ "tcp", FORM_TABLE, "net/tcp", 9 },
-	{ "tcp6", FORM_TABLE, "net/tcp6", 9 },
-	{ "udp", FORM_TABLE, "net/udp", 9 },
-	{ "udp6", FORM_TABLE, "net/udp6", 9 },
+	{ "tcp", FORM_PORTS, "net/tcp", 9 },
+	{ "tcp6", FORM_PORTS, "net/tcp6", 9 },
+	{ "udp", FORM_PORTS, "net/udp", 9 },
+	{ "udp6", FORM_PORTS, "net/udp6", 9 },
 	{ "unix", FORM_TABLE, "net/unix", 6 },
 	{ "sockstat", FORM_COUNTS, NULL, 0 },
 	{ "sockstat6", FORM_COUNTS6, NULL, 0 },
@@ -125,8 +127,38 @@ static struct view field_of(struct view line, int number)
 	return field;
 }
 
+/* How the sandbox calls its ports. */
+struct names_of_ports {
+	struct portmap *map;    /* NULL: as the kernel does */
+	enum net_proto proto;
+};
+
+/* Adds the bytes from `*from` on up to the port, and its own name for it. */
+static void add_port(const struct names_of_ports *names, const char **from, struct view digits, uint16_t port, struct str *out)
+{
+	str_addn(out, *from, (size_t)(digits.ptr - *from));
+	str_addf(out, "%04X", portmap_asked(names->map, names->proto, port));
+	*from = digits.ptr + digits.len;
+}
+
+/* Peers on this machine may be ports of the sandbox too. */
+static void add_line(struct view line, const struct names_of_ports *names, struct str *out)
+{
+	const char *from = line.ptr;
+	struct port_row row;
+
+	if (names->map && porttable_row(line, &row)) {
+		add_port(names, &from, row.local_port, row.local.port, out);
+		if (addr_kind(&row.peer) == ADDR_LOOPBACK || addr_same_ip(&row.peer, &row.local))
+			add_port(names, &from, row.peer_port, row.peer.port, out);
+	}
+	str_addn(out, from, (size_t)(line.ptr + line.len - from));
+	str_addc(out, '\n');
+}
+
 /* Adds the heading and the lines of own sockets, unless `out` is NULL; how many these were. */
-static size_t filter_table(const struct str *table, int field, const struct own_sockets *own, struct str *out)
+static size_t filter_table(const struct str *table, int field, const struct own_sockets *own,
+			   const struct names_of_ports *names, struct str *out)
 {
 	struct view rest = { table->buf, table->len };
 	size_t kept = 0;
@@ -139,10 +171,8 @@ static size_t filter_table(const struct str *table, int field, const struct own_
 		if (!heading && (view_u64(field_of(line, field), UINT64_MAX, &inode) < 0 || !is_own(own, inode)))
 			continue;
 		kept += !heading;
-		if (!out)
-			continue;
-		str_addn(out, line.ptr, line.len);
-		str_addc(out, '\n');
+		if (out)
+			add_line(line, names, out);
 	}
 	return kept;
 }
@@ -152,6 +182,10 @@ static int add_table(const struct netview_source *source, const char *name, cons
 		     size_t *kept)
 {
 	const struct view_file *file = &view_files[netview_index(name)];
+	const struct names_of_ports names = {
+		.map = file->form == FORM_PORTS ? source->ports : NULL,
+		.proto = name[0] == 'u' ? NET_UDP : NET_TCP,
+	};
 	AUTO(str) struct str table = STR(TABLE_MAX);
 	int rc = source->table(source->arg, file->text, &table);
 
@@ -160,7 +194,7 @@ static int add_table(const struct netview_source *source, const char *name, cons
 		return out ? rc : 0;
 	if (rc < 0)
 		return rc;
-	*kept = filter_table(&table, file->field, own, out);
+	*kept = filter_table(&table, file->field, own, &names, out);
 	return out ? out->rc : 0;
 }
 
@@ -194,8 +228,9 @@ int netview_content(const struct netview_source *source, int index, struct str *
 	}
 	int rc = source->sockets(source->arg, &own.inode, &own.count);
 	if (rc == 0)
-		rc = file->form == FORM_TABLE ? add_table(source, file->name, &own, out, &kept)
-					      : add_counts(source, file->form == FORM_COUNTS6, &own, out);
+		rc = file->form == FORM_TABLE || file->form == FORM_PORTS
+			? add_table(source, file->name, &own, out, &kept)
+			: add_counts(source, file->form == FORM_COUNTS6, &own, out);
 	mem_free(own.inode);
 	return rc;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "policy/portmap.h"
 
 #define NETVIEW_FILES 13
 
@@ -20,6 +21,7 @@ struct netview_source {
 	/* The inode numbers of the sandbox's sockets, sorted; to be freed. 0 or -errno. */
 	int (*sockets)(const void *arg, uint64_t **inodes, size_t *count);
 	const void *arg;
+	struct portmap *ports;          /* how the sandbox calls its ports; NULL: as the kernel does */
 };
 
 /* Appends its content as it is now. 0 or -errno. */

@@ -317,3 +317,10 @@ bool policy_has_unix_datagrams(const struct policy *p)
 {
 	return !p->no_supervisor && p->unix_allow.len > 0;
 }
+
+/* A range of denied ports leaves more than Landlock should have rules for; UDP and ping sockets it does not know. */
+bool policy_judges_binds(const struct policy *p)
+{
+	return !p->no_supervisor && (p->port_remap || p->deny_bind_ports.given || policy_has_proto(p, NET_UDP) ||
+				     policy_has_proto(p, NET_ICMP));
+}

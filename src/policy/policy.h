@@ -194,6 +194,7 @@ bool policy_has_proto(const struct policy *p, enum net_proto proto);    /* may s
 bool policy_has_names(const struct policy *p);          /* rules with host names: virtual hosts file, pins */
 bool policy_has_suffixes(const struct policy *p);       /* "*.example.com" rules: the resolver answers */
 bool policy_reaches_unix(const struct policy *p);       /* sockets named by a path may be connected to: judged */
+bool policy_judges_binds(const struct policy *p);       /* bind is judged, not by Landlock alone: denials, UDP, --port-remap */
 bool policy_has_unix_datagrams(const struct policy *p); /* AF_UNIX datagram sockets may be made: --unix-allow given */
 
 #endif

@@ -29,6 +29,15 @@ static int find_names(struct sandbox *box, struct error *err)
 	return box->openings ? 0 : error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the names that may be reached");
 }
 
+/* Only where binds are seen. */
+static int list_ports(struct sandbox *box, const struct launch *launch, struct error *err)
+{
+	if (!policy_judges_binds(box->prepared->policy))
+		return 0;
+	box->ports = portmap_new(launch->on_port, launch->on_port_arg);
+	return box->ports ? 0 : error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the list of ports");
+}
+
 /* A refusal that no call stands for: the resolver cannot know who asked. */
 static void refuse_question(void *sink, const struct refusal *refusal)
 {
@@ -79,6 +88,8 @@ static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, co
 	rc = find_names(box, err);
 	if (rc == 0)
 		rc = make_island(box, lp, err);
+	if (rc == 0)
+		rc = list_ports(box, launch, err);
 	if (rc < 0)
 		return rc;
 	hosts_init(&box->hosts, p, box->names ? box->names->pins : NULL, box->names ? box->names->count : 0);
@@ -93,6 +104,7 @@ static int make_supervisor(struct sandbox *box, const struct launch_plan *lp, co
 		.rules = prepared->rules,
 		.net = box->names ? box->names->match : NULL,
 		.openings = box->openings,
+		.ports = box->ports,
 		.program_name = launch->argv[0],
 		.pins = box->names ? box->names->pins : NULL,
 		.pin_count = box->names ? box->names->count : 0,
@@ -315,6 +327,7 @@ void sandbox_free(struct sandbox *box)
 		fd_close(&box->pipes[i]);
 	names_unref(box->names);
 	openings_free(box->openings);
+	portmap_free(box->ports);
 	grants_fini(&box->grants);
 	mem_free(box->program);
 	str_fini(&box->limit);
@@ -392,6 +405,7 @@ void sandbox_view(struct sandbox *box, struct status_view *out, struct status_li
 		.limit_count = list_limits(p, limits),
 		.supervised = box->supervisor_made,
 		.explained = p->explain,
+		.ports = box->ports,
 	};
 	if (ended) {
 		out->code = out->kind == STATUS_EXITED ? (now->wait_status >> 8) & 0xff : -1;

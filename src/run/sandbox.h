@@ -9,6 +9,7 @@
 #include "confine/island.h"
 #include "run/hosts.h"
 #include "run/prepare.h"
+#include "policy/portmap.h"
 #include "run/status.h"
 #include "supervisor/notify.h"
 
@@ -26,6 +27,8 @@ struct launch {
 	size_t fd_count;
 	bool foreground;
 	const char *cwd;                /* NULL: the policy's */
+	port_event *on_port;            /* NULL, or called for every port that is bound, on threads of the supervisor */
+	void *on_port_arg;
 };
 
 enum event { EVENT_NONE, EVENT_ENDED, EVENT_STOPPED, EVENT_CONTINUED };
@@ -33,6 +36,7 @@ enum event { EVENT_NONE, EVENT_ENDED, EVENT_STOPPED, EVENT_CONTINUED };
 struct sandbox {
 	struct prepared *prepared;
 	struct grants grants;           /* all of them, without descriptors: for features and the report */
+	struct portmap *ports;          /* NULL where binds are not seen */
 	struct hosts hosts;             /* what the virtual files say */
 	struct names *names;            /* NULL: no addresses are judged */
 	struct openings *openings;      /* NULL: no rule names a host */

@@ -100,6 +100,33 @@ static void json_limits(struct json *j, const struct status_view *v)
 	json_end(j);
 }
 
+/* Only where somebody sees them. */
+static int json_ports(struct json *j, const struct status_view *v)
+{
+	struct port_entry *list = NULL;
+	size_t count = 0;
+	int rc = v->ports ? portmap_list(v->ports, &list, &count) : 0;
+
+	if (!v->ports || rc < 0)
+		return rc;
+	json_key(j, "ports");
+	json_array(j);
+	for (size_t i = 0; i < count; i++) {
+		AUTO(str) struct str address = STR(100);
+
+		addr_print(&list[i].address, &address);
+		json_object(j);
+		json_pair_text(j, "protocol", port_protocol(list[i].proto));
+		json_pair_text(j, "address", address.buf);
+		json_pair_uint(j, "virtual", list[i].asked);
+		json_pair_uint(j, "real", list[i].real);
+		json_end(j);
+	}
+	json_end(j);
+	mem_free(list);
+	return 0;
+}
+
 int status_json(const struct status_view *v, struct str *out)
 {
 	AUTO(str) struct str reason = STR(1024);
@@ -122,8 +149,9 @@ int status_json(const struct status_view *v, struct str *out)
 	json_pair_uint(&j, "notifications", v->notifications);
 	json_pair_uint(&j, "refusals", v->refusals);
 	json_limits(&j, v);
+	rc = json_ports(&j, v);
 	json_end(&j);
-	return json_done(&j);
+	return rc < 0 ? rc : json_done(&j);
 }
 
 int status_report_json(const struct status_view *v, struct str *out)

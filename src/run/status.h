@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "policy/portmap.h"
 #include "supervisor/report.h"
 
 /* In the order of the public sandlock_exit_kind. */
@@ -44,6 +45,7 @@ struct status_view {
 	uint64_t dropped;
 	const struct report_entry *entries;
 	size_t entry_count;
+	struct portmap *ports;          /* NULL where binds are not seen */
 	bool supervised;                /* else nobody could see refusals */
 	bool explained;                 /* --explain: what Landlock alone refused is in the entries too */
 };

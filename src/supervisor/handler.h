@@ -24,6 +24,7 @@
 #include "policy/openings.h"
 #include "policy/policy.h"
 #include "policy/sockets.h"
+#include "policy/portmap.h"
 #include "policy/sysrules.h"
 #include "policy/virtual.h"
 
@@ -126,6 +127,14 @@ struct socket_info {
 	int protocol;
 	bool nonblocking;
 	uint64_t cookie;
+};
+
+/* Where a unix socket gets its name. */
+struct unix_place {
+	int parent;             /* the directory, pinned */
+	const char *name;       /* in it */
+	const char *path;       /* the caller's words for both, from its directory; NULL: they would mean another thing here */
+	mode_t umask;
 };
 
 /* One message for a socket: copies, never the caller's memory. */
@@ -249,6 +258,20 @@ struct kernel_ops {
 	int (*read_proc)(const struct call *call, const char *tail, struct str *out);
 	/* The inode numbers of the sockets that the sandbox has open, sorted, without repetition; to be freed. */
 	int (*tree_sockets)(const struct call *call, uint64_t **inodes, size_t *count);
+	/* bind(2) with our copy of the address. A unix socket with a path is bound with bind_at. */
+	int (*bind)(const struct call *call, int sock, const void *name, size_t len);
+	/* The same without SO_REUSEADDR: also a socket that does not listen yet is in the way. */
+	int (*bind_alone)(const struct call *call, int sock, const void *name, size_t len);
+	/* Binds a unix socket to a name in a pinned directory, and nowhere else. On a worker only. */
+	int (*bind_at)(const struct call *call, int sock, const struct unix_place *place);
+	/* The address that the socket is bound to or, with `peer`, connected to. `name` has 128 bytes. 0 or -errno. */
+	int (*socket_name)(const struct call *call, int sock, bool peer, void *name, size_t *len);
+	/* Is it an address of this machine? */
+	bool (*is_local)(const struct call *call, const struct addr *a);
+	/* SO_REUSEPORT of the socket. */
+	int (*reuse_port)(const struct call *call, int sock, int on);
+	/* Does who has this TCP port share it with everybody of the caller's user who also wants to share it? */
+	bool (*is_shared)(const struct call *call, const struct addr *a);
 	/* file_setattr; -ENOSYS before 6.17. */
 	int (*file_setattr)(const struct call *call, int pinned, const struct file_attr_v0 *attr);
 };
@@ -321,6 +344,7 @@ struct feature_env {
 	size_t vfile_count;
 	const struct socket_grants *sockets;    /* empty when no socket by path is in reach */
 	const struct virtuals *virtuals;        /* how what is virtual is recognised */
+	struct portmap *ports;          /* what has been bound; NULL where nobody binds on behalf */
 	struct openings *openings;      /* addresses that the resolver opened; NULL without name rules */
 	const struct net_pin *pins;     /* what the plain names of the rules stand for */
 	size_t pin_count;

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "supervisor/binding.h"
 #include "supervisor/childmem.h"
 #include "supervisor/files.h"
 #include "supervisor/island.h"
@@ -508,6 +509,13 @@ const struct kernel_ops onbehalf_ops = {
 	.wait_to_send = sockets_wait_to_send,
 	.broken_pipe = sockets_broken_pipe,
 	.owns_abstract = sockets_owns_abstract,
+	.bind = binding_bind,
+	.bind_alone = binding_bind_alone,
+	.bind_at = binding_bind_at,
+	.socket_name = binding_name,
+	.is_local = binding_is_local,
+	.reuse_port = binding_reuse_port,
+	.is_shared = binding_is_shared,
 	.refuse = ob_refuse,
 	.chmod = ob_chmod,
 	.chown = ob_chown,

@@ -1,0 +1,139 @@
+/*
+ * Who has a port, and which real port stands behind one that the sandbox knows. The kernel's tables say which sockets have
+ * a port, and the descriptors of the tree which of them are the sandbox's. A socket on its way in a message from one process
+ * to another is nobody's for that time.
+ */
+#include "features/portview.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "policy/porttable.h"
+
+#define TABLE_MAX ((size_t)32 << 20)
+#define TRUST_NS 100000000ULL           /* how long a port that was seen to be the sandbox's is taken for that */
+
+struct found {
+	struct port_row *at;
+	size_t len;
+	size_t cap;
+};
+
+/* The rows at this address and port, or all, of both families. */
+static int read_rows(const struct call *call, enum net_proto proto, const struct addr *at, struct found *out)
+{
+	const char *const tables[] = { proto == NET_UDP ? "net/udp" : "net/tcp", proto == NET_UDP ? "net/udp6" : "net/tcp6" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		AUTO(str) struct str text = STR(TABLE_MAX);
+		bool more = true;
+		int rc = call->kernel->read_proc(call, tables[i], &text);
+
+		if (rc < 0 && rc != -ENOENT)    /* a kernel without IPv6 */
+			return rc;
+		struct view rest = { text.buf, text.len };
+		while (rc == 0 && more && rest.len) {
+			struct port_row row;
+
+			if (!porttable_row(view_cut(&rest, '\n', &more), &row) ||
+			    (at && (row.local.port != at->port || !port_overlaps(&row.local, at))))
+				continue;
+			row.local_port = row.peer_port = (struct view){ 0 };    /* the text goes */
+			if (VEC_PUSH(out->at, out->cap, out->len, row) < 0)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* The rows with the sockets of the tree; nobody is walked through when there is no row. */
+static int read_both(const struct call *call, enum net_proto proto, const struct addr *at, struct found *rows,
+		     uint64_t **own, size_t *count)
+{
+	*own = NULL;
+	*count = 0;
+	int rc = read_rows(call, proto, at, rows);
+	return rc < 0 || rows->len == 0 ? rc : call->kernel->tree_sockets(call, own, count);
+}
+
+/* Does it have the port in a way that nobody else can? */
+static bool holds(enum net_proto proto, const struct port_row *row)
+{
+	return row->inode && (proto == NET_UDP || row->state == PORTTABLE_LISTENS);
+}
+
+int portview_holders(const struct call *call, enum net_proto proto, const struct addr *at, struct port_holders *out)
+{
+	struct found rows = { 0 };
+	uint64_t *own;
+	size_t count;
+	int rc = read_both(call, proto, at, &rows, &own, &count);
+
+	*out = (struct port_holders){ 0 };
+	for (size_t i = 0; i < rows.len && rc == 0; i++) {
+		bool inside = port_inode_among(rows.at[i].inode, own, count);
+		bool held = holds(proto, &rows.at[i]);
+
+		out->inside |= held && inside;
+		out->outside |= held && !inside;
+		out->leftover |= !held;
+	}
+	mem_free(own);
+	mem_free(rows.at);
+	return rc;
+}
+
+int portview_strangers(const struct call *call, bool (*each)(const struct call *call, const struct addr *at, void *arg),
+		       void *arg)
+{
+	struct found rows = { 0 };
+	uint64_t *own;
+	size_t count;
+	int rc = read_both(call, NET_TCP, NULL, &rows, &own, &count);
+
+	for (size_t i = 0; i < rows.len && rc == 0; i++)
+		if (holds(NET_TCP, &rows.at[i]) && !port_inode_among(rows.at[i].inode, own, count) && each(call, &rows.at[i].local, arg))
+			rc = 1;
+	mem_free(own);
+	mem_free(rows.at);
+	return rc;
+}
+
+bool portview_is_here(const struct call *call, const struct addr *a)
+{
+	enum addr_kind kind = addr_kind(a);
+
+	return kind == ADDR_LOOPBACK || (kind != ADDR_MULTICAST && call->kernel->is_local(call, a));
+}
+
+void portview_set_port(void *name, uint16_t port)
+{
+	const uint16_t wire = htons(port);
+
+	memcpy((char *)name + sizeof(uint16_t), &wire, sizeof wire);
+}
+
+int portview_redirect(const struct call *call, struct portmap *ports, enum net_proto proto, const struct addr *to, void *name)
+{
+	uint16_t real = ports && proto != NET_ICMP ? portmap_real(ports, proto, to) : 0;
+	struct port_holders held;
+	struct addr at = *to;
+
+	if (!real || real == to->port || !portview_is_here(call, to))
+		return 0;
+	if (!portmap_is_trusted(ports, proto, real, sys_now())) {
+		if (!call->may_wait)
+			return MUST_WAIT;
+		at.port = real;
+		int rc = portview_holders(call, proto, &at, &held);
+		if (rc < 0 || !held.inside)
+			return rc < 0 ? rc : -ECONNREFUSED;
+		portmap_trust(ports, proto, real, sys_now() + TRUST_NS);
+	}
+	portview_set_port(name, real);
+	return 0;
+}
