@@ -468,7 +468,6 @@ bind({str(work / "s")!r} + "/x"); bind("{"x" * 107}" ) and print("long")
     assert unix(code, "-w", work, "--cwd", work) == bare
 
 
-@pytest.mark.xfail(strict=True, reason="connect of unix sockets is to come")
 def test_abstract_names_are_the_sandboxs_and_nobody_else_reaches_them(work):
     name = f"sandlock-test-{os.getpid()}"
     code = f"""
@@ -490,7 +489,6 @@ except OSError as e:
     assert other.stdout.strip() in ("PermissionError", "ConnectionRefusedError")
 
 
-@pytest.mark.xfail(strict=True, reason="connect of unix sockets is to come")
 def test_an_abstract_socket_of_the_host_stays_out_of_reach_of_one_bound_here(work):
     with socket.socket(socket.AF_UNIX) as host:
         host.bind(f"\0sandlock-host-{os.getpid()}")

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -536,7 +537,9 @@ static void names_show_the_port_that_was_asked_for(void **state)
 	assert_int_equal(world.memory[32], 16);
 	memcpy(world.memory + 32, &(int){ -1 }, sizeof(int));
 	is_errno(ask("getsockname", raw, NULL, 0), EINVAL);
-	is_errno(ask("getsockname", (const uint64_t[6]){ 7, 0, 4096 + 16 }, NULL, 0), EFAULT);
+	memcpy(world.memory + 32, &(int){ 16 }, sizeof(int));
+	is_errno(ask("getsockname", (const uint64_t[6]){ 7, 0, 4096 + 32 }, NULL, 0), EFAULT);
+	is_errno(ask("getsockname", (const uint64_t[6]){ 7, 4096, 0 }, NULL, 0), EFAULT);
 	world.info.domain = AF_UNIX;
 	assert_int_equal(ask("getsockname", raw, NULL, 0).kind, V_NEXT);
 	assert_int_equal(ask("getsockname", (const uint64_t[6]){ 9 }, NULL, 0).kind, V_NEXT);
