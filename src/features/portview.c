@@ -95,9 +95,12 @@ int portview_strangers(const struct call *call, bool (*each)(const struct call *
 	size_t count;
 	int rc = read_both(call, NET_TCP, NULL, &rows, &own, &count);
 
-	for (size_t i = 0; i < rows.len && rc == 0; i++)
-		if (holds(NET_TCP, &rows.at[i]) && !port_inode_among(rows.at[i].inode, own, count) && each(call, &rows.at[i].local, arg))
-			rc = 1;
+	for (size_t i = 0; i < rows.len && rc == 0; i++) {
+		const struct port_row *row = &rows.at[i];
+		bool stranger = holds(NET_TCP, row) && !port_inode_among(row->inode, own, count);
+
+		rc = stranger && each(call, &row->local, arg);
+	}
 	mem_free(own);
 	mem_free(rows.at);
 	return rc;

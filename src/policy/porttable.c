@@ -27,16 +27,17 @@ static size_t split(struct view line, struct view field[FIELDS])
 
 static bool read_hex(struct view digits, uint32_t *out)
 {
+	static const char hex[] = "0123456789ABCDEF";
+
 	*out = 0;
 	if (digits.len == 0 || digits.len > WORD_DIGITS)
 		return false;
 	for (size_t i = 0; i < digits.len; i++) {
-		char c = digits.ptr[i];
-		uint32_t value = c >= '0' && c <= '9' ? (uint32_t)(c - '0') : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10) : 16;
+		const char *at = memchr(hex, digits.ptr[i], sizeof hex - 1);
 
-		if (value > 15)
+		if (!at)
 			return false;
-		*out = *out << 4 | value;
+		*out = *out << 4 | (uint32_t)(at - hex);
 	}
 	return true;
 }

@@ -276,9 +276,16 @@ static struct verdict bind_name(const void *name, size_t len)
 	return ask("bind", (const uint64_t[6]){ 7, 4096, len }, name, len);
 }
 
+static struct sockaddr_in loopback(uint16_t port)
+{
+	return (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+}
+
 static struct verdict bind_port(uint16_t port)
 {
-	const struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct sockaddr_in in = loopback(port);
 
 	return bind_name(&in, sizeof in);
 }
@@ -514,7 +521,7 @@ static void connections_to_this_machine_go_to_the_real_port(void **state)
 static void names_show_the_port_that_was_asked_for(void **state)
 {
 	struct port_entry mine = { .proto = NET_TCP, .asked = 8080, .real = 40001, .inode = 5 };
-	const struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(40001), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct sockaddr_in in = loopback(40001);
 	const uint64_t raw[6] = { 7, 4096, 4096 + 32 };
 
 	(void)state;
@@ -624,7 +631,9 @@ static int bind_really(const char *name, const char *path, mode_t mask)
 	AUTO(fd) int parent = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	AUTO(fd) int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	return binding_bind_at(&call, sock, &(struct unix_place){ .parent = parent, .name = name, .path = path, .umask = mask });
+	const struct unix_place place = { .parent = parent, .name = name, .path = path, .umask = mask };
+
+	return binding_bind_at(&call, sock, &place);
 }
 
 static void a_name_is_bound_where_the_directory_is_and_nowhere_else(void **state)

@@ -180,9 +180,9 @@ static void who_asked_is_told_of_new_ports_once(void **state)
 	portmap_free(m);
 }
 
-static const char heading[] = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
-static const char listener[] =
-	"   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000 100 0 0 10 0";
+static const char heading[] =
+	"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
+static const char listener[] = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000 100 0 0 10 0";
 static const char six[] =
 	"   1: 0000000000000000FFFF00000100007F:1F91 00000000000000000000000001000000:0050 01 0:0 0:0 0 0 0 12 1 0";
 
