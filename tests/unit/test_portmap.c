@@ -182,7 +182,7 @@ static void who_asked_is_told_of_new_ports_once(void **state)
 
 static const char heading[] =
 	"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
-static const char listener[] = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000 100 0 0 10 0";
+static const char listener[] = "0: 0100007F:1F90 00000000:0000 0A 0:0 0:0 0  1000        0 4711 1 0 100 0";
 static const char six[] =
 	"   1: 0000000000000000FFFF00000100007F:1F91 00000000000000000000000001000000:0050 01 0:0 0:0 0 0 0 12 1 0";
 
@@ -219,7 +219,7 @@ static void a_broken_line_is_no_row(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(broken); i++)
 		assert_false(porttable_row(view_of(broken[i]), &row));
-	for (size_t len = 0; len < sizeof listener - 40; len++)
+	for (size_t len = 0; len < sizeof listener; len++)
 		porttable_row((struct view){ listener, len }, &row);
 }
 
