@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -207,7 +208,7 @@ static bool is_unix(int sock)
 	return option(sock, SOL_SOCKET, SO_DOMAIN, &domain, sizeof domain) == 0 && domain == AF_UNIX;
 }
 
-ssize_t sockets_send(const struct call *call, int sock, const struct outgoing *message, int flags)
+static ssize_t send_now(const struct call *call, int sock, const struct outgoing *message, int flags)
 {
 	struct iovec data = { .iov_base = (void *)(uintptr_t)message->data, .iov_len = message->len };
 	struct msghdr header = {
@@ -235,6 +236,29 @@ ssize_t sockets_send(const struct call *call, int sock, const struct outgoing *m
 	}
 	control_fini(&control);
 	return rc;
+}
+
+/*
+ * MSG_ZEROCOPY: the kernel keeps the pages and reads them when it transmits, which can be long after the call. So they are
+ * pages that nobody writes to any more: what else would go out is whatever this process put there since.
+ */
+static ssize_t send_kept(const struct call *call, int sock, const struct outgoing *message, int flags)
+{
+	long at = SYS(SYS_mmap, 0, message->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct outgoing kept = *message;
+
+	if (at < 0 && at > -4096)
+		return at;
+	kept.data = memcpy((void *)at, message->data, message->len);
+	ssize_t n = send_now(call, sock, &kept, flags);
+	SYS(SYS_munmap, at, message->len);
+	return n;
+}
+
+ssize_t sockets_send(const struct call *call, int sock, const struct outgoing *message, int flags)
+{
+	return flags & MSG_ZEROCOPY && message->len ? send_kept(call, sock, message, flags)
+						    : send_now(call, sock, message, flags);
 }
 
 /* Datagrams to a full unix socket cannot be polled for when the sender is not connected: then sleep a little. */

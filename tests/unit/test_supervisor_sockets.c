@@ -462,6 +462,40 @@ static void translating_fails_cleanly_at_every_step(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+/* The queue of the socket is longer than what its peer takes, so pages wait in it while their owner goes on. */
+static void what_the_kernel_sends_later_is_what_was_given_to_it(void **state)
+{
+	static char data[4096], got[65536];
+	const struct outgoing message = { .data = data, .len = sizeof data };
+	const int on = 1, small = 4096, large = 1 << 20;
+	struct sockaddr_in at;
+	int listener = bound(SOCK_STREAM, &at);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	ssize_t sent = 0, n;
+
+	(void)state;
+	assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof large), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on), 0);
+	assert_int_equal(do_connect(fd, &at), 0);
+	int peer = accept(listener, NULL, NULL);
+	do {
+		memset(data, 'A', sizeof data);
+		n = sockets_send(&call, fd, &message, MSG_ZEROCOPY);
+		memset(data, 'B', sizeof data);
+		sent += n > 0 ? n : 0;
+	} while (n > 0 && sent < 200000);
+	assert_true(sent > 65536);
+	shutdown(fd, SHUT_WR);
+	while ((n = read(peer, got, sizeof got)) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			assert_int_equal(got[i], 'A');
+	close(peer);
+	close(fd);
+	close(listener);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(a_connection_on_this_machine_is_made_at_once_and_leaves_no_flag),
 		TEST(a_closed_port_refuses_and_the_socket_can_be_used_again),
@@ -474,6 +508,7 @@ int main(void)
 		TEST(datagrams_connect_without_a_switch_of_the_flag),
 		TEST(a_full_unix_queue_is_waited_for),
 		TEST(a_full_stream_says_whether_its_caller_waits),
+		TEST(what_the_kernel_sends_later_is_what_was_given_to_it),
 		TEST(descriptors_are_fetched_from_the_caller),
 		TEST(a_descriptor_that_the_caller_lacks_fails_the_message),
 		TEST(malformed_control_data_is_einval),
