@@ -459,9 +459,6 @@ static void translating_fails_cleanly_at_every_step(void **state)
 	close(ends[1]);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
 /* The queue of the socket is longer than what its peer takes, so pages wait in it while their owner goes on. */
 static void what_the_kernel_sends_later_is_what_was_given_to_it(void **state)
 {
@@ -496,6 +493,9 @@ static void what_the_kernel_sends_later_is_what_was_given_to_it(void **state)
 	close(listener);
 }
 
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(a_connection_on_this_machine_is_made_at_once_and_leaves_no_flag),
 		TEST(a_closed_port_refuses_and_the_socket_can_be_used_again),
