@@ -37,6 +37,12 @@ enum addr_kind {
  */
 int addr_from_sockaddr(const void *sockaddr, size_t len, struct addr *out);
 
+/*
+ * Writes loopback in the place of the unspecified address, which the kernel takes for this host: for loopback, or for the
+ * address that the socket is bound to. So that what is judged is where it goes. Others and too short ones stay.
+ */
+void addr_settle(void *sockaddr, size_t len);
+
 /* Fills a sockaddr_in or, when `v6_socket`, a sockaddr_in6 (mapped for IPv4); `out` has 28 bytes. The length. */
 size_t addr_to_sockaddr(const struct addr *a, bool v6_socket, void *out);
 

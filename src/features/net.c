@@ -276,6 +276,7 @@ static struct verdict connect_inet(const struct call *call, const struct net *ne
 		return v_errno(EINVAL);
 	memcpy(name, call->arg[1].bytes.data, len);
 	if (family != AF_UNSPEC) {              /* which takes the peer away: no destination */
+		addr_settle(name, len);
 		rc = addr_from_sockaddr(name, len, &to);
 		if (rc < 0)
 			return v_errno(bad_address(call, sock, kind, len));
@@ -322,7 +323,6 @@ static struct verdict on_connect(const struct call *call, void *state)
 static int judge_datagram(const struct call *call, const struct net *net, const struct socket_kind *kind, int sock,
 			  struct message *m)
 {
-	_Alignas(8) char name[MESSAGE_NAME_MAX];
 	uint16_t family = family_of(m->name, m->name_len);
 	struct addr to;
 
@@ -330,7 +330,6 @@ static int judge_datagram(const struct call *call, const struct net *net, const 
 		return 0;
 	if (m->name_len < sizeof family)
 		return -EINVAL;
-	memcpy(name, m->name, sizeof name);
 	if (!is_inet(family)) {
 		int domain = domain_of(call, sock, kind);
 		if (domain < 0)
@@ -339,9 +338,10 @@ static int judge_datagram(const struct call *call, const struct net *net, const 
 			return domain == AF_INET6 ? -EINVAL : bad_address(call, sock, kind, m->name_len);
 		if (domain == AF_INET6)
 			return 0;
-		memcpy(name, &(uint16_t){ AF_INET }, sizeof family);
+		memcpy(m->name, &(uint16_t){ AF_INET }, sizeof family);
 	}
-	if (addr_from_sockaddr(name, m->name_len, &to) < 0)
+	addr_settle(m->name, m->name_len);
+	if (addr_from_sockaddr(m->name, m->name_len, &to) < 0)
 		return bad_address(call, sock, kind, m->name_len);
 	int rc = judge(call, net, kind, &to);
 	return rc < 0 ? rc : portview_redirect(call, net->ports, kind->proto, &to, m->name);

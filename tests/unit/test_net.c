@@ -331,6 +331,39 @@ static void a_mapped_address_is_judged_as_ipv4_and_used_as_it_came(void **state)
 	assert_memory_equal(world.name, &to, sizeof to);
 }
 
+/* 0.0.0.0 is this host to the kernel: a rule that denies loopback must see it, and an allowed one goes where was judged. */
+static void the_unspecified_address_is_judged_and_used_as_loopback(void **state)
+{
+	static const char *const v6s[][2] = { { "::", "::1" }, { "::ffff:0.0.0.0", "::ffff:127.0.0.1" } };
+	static const uint8_t loopback[16] = { 127, 0, 0, 1 };
+	struct sockaddr_in to = v4("0.0.0.0", 443);
+	struct sockaddr_in used;
+
+	(void)state;
+	expect_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	assert_memory_equal(asked.ip, loopback, 16);
+	for (size_t i = 0; i < ARRAY_SIZE(v6s); i++) {
+		struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(443) };
+		struct addr want;
+
+		inet_pton(AF_INET6, v6s[i][0], &to6.sin6_addr);
+		expect_errno(ask_connect(&to6, sizeof to6), ECONNREFUSED);
+		assert_int_equal(addr_parse(view_of(v6s[i][1]), &want), 0);
+		assert_memory_equal(asked.ip, want.ip, 16);
+	}
+	world.info = (struct socket_info){ AF_INET, SOCK_DGRAM, IPPROTO_UDP, false, 0 };
+	expect_errno(ask_sendto(&to, sizeof to), ECONNREFUSED);
+	assert_memory_equal(asked.ip, loopback, 16);
+	to.sin_family = AF_UNSPEC;
+	expect_errno(ask_sendto(&to, sizeof to), ECONNREFUSED);
+	assert_memory_equal(asked.ip, loopback, 16);
+	world.info = (struct socket_info){ AF_INET, SOCK_DGRAM, IPPROTO_ICMP, false, 0 };
+	to.sin_family = AF_INET;
+	assert_int_equal(ask_connect(&to, sizeof to).kind, V_RETURN);
+	memcpy(&used, world.name, sizeof used);
+	assert_int_equal(used.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+}
+
 static void disconnecting_needs_no_rule(void **state)
 {
 	struct sockaddr_in to = v4("198.51.100.7", 443);
@@ -581,6 +614,7 @@ int main(void)
 		TEST(a_refused_connect_says_where_why_and_what_would_grant_it),
 		TEST(a_deny_rule_is_named_and_no_flag_grants_against_it),
 		TEST(a_mapped_address_is_judged_as_ipv4_and_used_as_it_came),
+		TEST(the_unspecified_address_is_judged_and_used_as_loopback),
 		TEST(disconnecting_needs_no_rule),
 		TEST(addresses_that_are_none_are_not_tried),
 		TEST(sockets_that_no_rule_can_name_are_refused),
