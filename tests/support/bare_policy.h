@@ -32,6 +32,8 @@ static inline void bare_free(struct policy *p)
 {
 	bare_clear(&p->extra_allow);
 	bare_clear(&p->extra_deny);
+	bare_clear(&p->fs_write);
+	bare_clear(&p->unix_allow);
 	free(p);
 }
 
