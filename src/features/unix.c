@@ -16,11 +16,13 @@
 #include "base/unixname.h"
 #include "features/netmsg.h"
 #include "features/registry.h"
+#include "features/resolver.h"
 
 struct unix_rules {
 	const struct socket_grants *sockets;
 	const struct grants *files;
 	bool abstract_is_free;          /* the user disabled the scope */
+	bool resolves;                  /* rules with names: no name goes out by another way */
 };
 
 static int unix_start(const struct feature_env *env, void **state, struct error *err)
@@ -32,6 +34,7 @@ static int unix_start(const struct feature_env *env, void **state, struct error 
 	*rules = (struct unix_rules){
 		.sockets = env->sockets,
 		.files = env->grants,
+		.resolves = resolver_wanted(env->policy),
 		.abstract_is_free = env->policy->strictness[PROTECT_ABSTRACT_UNIX_SCOPE] == DISABLED,
 	};
 	*state = rules;
@@ -51,6 +54,33 @@ static int refuse(const struct call *call, const char *target, const char *rule,
 }
 
 /* --- judging --- */
+
+/* Services that look names up for whoever asks: under rules with names they would be a way out, so a write grant that
+ * happens to cover one is not enough. */
+static bool is_name_service(const char *path)
+{
+	static const char *const services[] = {
+		"/run/nscd/socket",
+		"/run/systemd/resolve/io.systemd.Resolve",
+		"/run/systemd/resolve/io.systemd.Resolve.Monitor",
+		"/run/avahi-daemon/socket",
+		"/run/dbus/system_bus_socket",          /* on which systemd-resolved and avahi listen too */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(services); i++)
+		if (strcmp(path, services[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool is_granted(const struct unix_rules *rules, const char *path)
+{
+	struct socket_grants named = *rules->sockets;
+
+	if (rules->resolves && is_name_service(path))
+		named.by_write = false;
+	return socket_granted_by(&named, rules->files, path);
+}
 
 /* An address that was judged, and what to use in its place. */
 struct reached {
@@ -75,7 +105,7 @@ static int reach_path(const struct call *call, const struct unix_rules *rules, c
 	out->pinned = found.fd;
 	if (call->kernel->path_of(call, out->pinned, path) < 0)
 		return refuse(call, name->text, "the socket has no path any more", NULL, EACCES);
-	if (!socket_granted_by(rules->sockets, rules->files, path)) {
+	if (!is_granted(rules, path)) {
 		snprintf(flag, sizeof flag, "--unix-allow %s", path);
 		return refuse(call, path, "no --unix-allow and no write grant covers it", flag, EACCES);
 	}

@@ -233,6 +233,26 @@ static void a_socket_elsewhere_is_refused_with_its_path_and_the_flag(void **stat
 	assert_int_equal(fault_open_fds(), before);
 }
 
+static void under_rules_with_names_a_write_grant_reaches_no_name_service(void **state)
+{
+	struct feature_env env = { .grants = &files, .sockets = &sockets, .policy = policy };
+
+	(void)state;
+	assert_int_equal(grants_add_take(&files, "/run", -1, true, ACCESS_READ | ACCESS_WRITE, "--fs-write", NULL), 0);
+	world.object = "/run/nscd/socket";
+	assert_int_equal(ask_connect("/run/nscd/socket", 16).kind, V_RETURN);
+	feature_unix.stop(rules);
+	policy->net_facts.names = true;
+	assert_int_equal(feature_unix.start(&env, &rules, NULL), 0);
+	expect_errno(ask_connect("/run/nscd/socket", 16), EACCES);
+	assert_string_equal(world.flag, "--unix-allow /run/nscd/socket");
+	world.object = "/run/other";
+	assert_int_equal(ask_connect("/run/other", 10).kind, V_RETURN);
+	assert_int_equal(socket_grants_add(&sockets, "/run/nscd/socket", false, "--unix-allow"), 0);
+	world.object = "/run/nscd/socket";
+	assert_int_equal(ask_connect("/run/nscd/socket", 16).kind, V_RETURN);
+}
+
 static void a_socket_without_a_path_is_refused(void **state)
 {
 	(void)state;
@@ -319,6 +339,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(a_granted_socket_is_used_by_the_descriptor_that_was_judged),
 		TEST(a_socket_elsewhere_is_refused_with_its_path_and_the_flag),
+		TEST(under_rules_with_names_a_write_grant_reaches_no_name_service),
 		TEST(a_socket_without_a_path_is_refused),
 		TEST(the_answer_of_the_walk_is_the_childs),
 		TEST(an_abstract_name_is_used_only_where_the_sandbox_owns_it),
