@@ -225,6 +225,68 @@ static void an_unwanted_feature_has_no_say(void **state)
 	free(d);
 }
 
+static struct verdict later(const struct call *call, void *state)
+{
+	(void)call;
+	(void)state;
+	return v_later();
+}
+
+static bool with_a_policy(const struct policy *p)
+{
+	return p != NULL;
+}
+
+static void only_a_row_that_tries_may_say_later_and_only_once(void **state)
+{
+	static const struct handler rows[] = {
+		{ .syscall = "connect", .on_call = later, .flags = H_TRIES },
+		{ .syscall = "listen", .on_call = later, .flags = H_BLOCKS },
+	};
+	static const struct feature tries = { .name = "tries", .wanted = always, HANDLERS(rows) };
+	const struct feature *const one[] = { &tries };
+	struct dispatch *d = calloc(1, sizeof *d);
+	struct call call = { .nr = syscall_nr(ARCH_NATIVE, "connect") };
+
+	(void)state;
+	assert_int_equal(dispatch_init(d, one, 1, NULL), 0);
+	assert_true(dispatch_flags(d, call.nr) & H_TRIES);
+	assert_int_equal(dispatch_call(d, &call).kind, V_LATER);
+	call.may_wait = true;
+	assert_int_equal(dispatch_call(d, &call).kind, V_ERRNO);
+	assert_int_equal(dispatch_call(d, &call).value, EAGAIN);
+	call.nr = syscall_nr(ARCH_NATIVE, "listen");
+	call.may_wait = false;
+	assert_int_equal(dispatch_call(d, &call).value, EAGAIN);
+	free(d);
+}
+
+static void a_row_is_there_only_under_the_policies_that_need_it(void **state)
+{
+	static const struct handler rows[] = {
+		{ .syscall = "sendmsg", .on_call = answer_seven, .when = with_a_policy },
+		{ .syscall = "connect", .on_call = answer_seven },
+	};
+	static const struct feature some = { .name = "some", .wanted = always, HANDLERS(rows) };
+	const struct feature *const one[] = { &some };
+	struct policy *policy = policy_new();
+
+	(void)state;
+	for (int with = 0; with < 2; with++) {
+		struct dispatch *d = calloc(1, sizeof *d);
+		struct trap *traps = NULL;
+		size_t count = 0;
+
+		assert_int_equal(dispatch_init(d, one, 1, with ? policy : NULL), 0);
+		assert_int_equal(dispatch_traps(d, &traps, &count), 0);
+		assert_int_equal(count, 1 + with);
+		assert_int_equal(ask(d, "sendmsg", 0).kind, with ? V_RETURN : V_ERRNO);
+		free(traps);
+		free(d);
+	}
+	policy_free(policy);
+}
+
 static void traps_without_memory_are_an_error(void **state)
 {
 	struct dispatch *d = built();
@@ -252,6 +314,8 @@ int main(void)
 		cmocka_unit_test(a_blocking_row_sends_its_call_to_a_worker),
 		cmocka_unit_test(the_traps_are_what_the_rows_say),
 		cmocka_unit_test(an_unwanted_feature_has_no_say),
+		cmocka_unit_test(only_a_row_that_tries_may_say_later_and_only_once),
+		cmocka_unit_test(a_row_is_there_only_under_the_policies_that_need_it),
 		cmocka_unit_test(traps_without_memory_are_an_error),
 	};
 

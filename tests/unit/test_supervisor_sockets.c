@@ -294,6 +294,47 @@ static void a_full_unix_queue_is_waited_for(void **state)
 	close(listener);
 }
 
+/* --- addresses --- */
+
+static void an_address_is_decoded_by_its_length_and_never_beyond_the_kernels(void **state)
+{
+	static const struct {
+		uint64_t len;
+		int rc;
+		size_t got;
+	} cases[] = {
+		{ 16, 0, 16 },  { 0, 0, 0 },           { 128, 0, 128 },         { 129, -EINVAL, 0 },
+		{ 1, 0, 1 },    { 0x7fffffff, -EINVAL, 0 }, { 0x80000000, -EINVAL, 0 }, { 0xffffffff00000010, 0, 16 },
+	};
+	static char address[128];
+	struct call_box *box = workers_own_box(s);
+	struct sc_notif n = { .id = 1, .pid = (uint32_t)syscall(SYS_gettid), .data.nr = SYS_connect };
+
+	(void)state;
+	memset(address, 'a', sizeof address);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		n.data.args[1] = (uint64_t)(uintptr_t)address;
+		n.data.args[2] = cases[i].len;
+		decode_registers(box, &n);
+		assert_int_equal(decode_arguments(box), cases[i].rc);
+		if (cases[i].rc < 0)
+			continue;
+		assert_int_equal(box->call.arg[1].bytes.len, cases[i].got);
+		assert_memory_equal(box->call.arg[1].bytes.data, address, cases[i].got);
+		if (cases[i].got < sizeof address)
+			assert_int_equal(((const char *)box->call.arg[1].bytes.data)[cases[i].got], 0);
+	}
+	n.data.args[1] = 8;
+	n.data.args[2] = 16;
+	decode_registers(box, &n);
+	assert_int_equal(decode_arguments(box), -EFAULT);
+	n.data.args[1] = 0;
+	decode_registers(box, &n);
+	assert_int_equal(decode_arguments(box), 0);
+	assert_true(box->call.arg[1].is_null);
+	s->box = box;
+}
+
 /* --- sends --- */
 
 static ssize_t put(int fd, const char *data, size_t len)
@@ -507,6 +548,7 @@ int main(void)
 		TEST(a_pending_signal_ends_the_wait),
 		TEST(datagrams_connect_without_a_switch_of_the_flag),
 		TEST(a_full_unix_queue_is_waited_for),
+		TEST(an_address_is_decoded_by_its_length_and_never_beyond_the_kernels),
 		TEST(a_full_stream_says_whether_its_caller_waits),
 		TEST(what_the_kernel_sends_later_is_what_was_given_to_it),
 		TEST(descriptors_are_fetched_from_the_caller),

@@ -74,7 +74,7 @@ static void *flipper(void *arg)
 		/* Not in step with the calls. */
 		for (volatile unsigned spin = 0; spin < (i * 2654435761U >> 22); spin++)
 			;
-		if (i % 64 == 0)
+		if (i % 63 == 0)        /* now in one state, now in the other */
 			sched_yield();
 	}
 	return NULL;
