@@ -51,25 +51,31 @@ static int describe(int fd, struct located *out)
 	return 0;
 }
 
-/* Does the pinned object of procfs belong to the process that this thread is of? Then a link that means the reader was
- * read by us. */
-static bool is_our_own(int fd)
+/* The process, or thread, that the pinned object of procfs is about; 0: none. `here`: numbers of another procfs, mounted
+ * elsewhere, may be those of another pid namespace, and do not count. */
+static pid_t task_of(int fd, bool here)
 {
-	char link[32], path[64];
+	char link[32], path[64] = "";
 	struct task_place place;
 
 	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
 	ssize_t n = sys_readlinkat(AT_FDCWD, link, path, sizeof path - 1);
-	if (n < 0)
-		return false;
+	if (n < 0 || (here && strncmp(path, "/proc/", 6) != 0))
+		return 0;
 	path[n] = '\0';
-	return virtual_task_place(path, &place) && place.pid == (pid_t)SYS(SYS_getpid);
+	return virtual_task_place(path, &place) ? place.pid : 0;
+}
+
+/* Does it belong to the process that this thread is of? Then a link that means the reader was read by us. */
+static bool is_our_own(int fd)
+{
+	return task_of(fd, false) == (pid_t)SYS(SYS_getpid);
 }
 
 /* --- step by step --- */
 
 struct walk {
-	pid_t tid;
+	const struct call *call;
 	int at;                 /* O_PATH on the directory that we are in; owned */
 	unsigned links;
 	char rest[2 * PATH_MAX];        /* what is still to be walked */
@@ -123,12 +129,20 @@ static bool means_reader(const struct walk *w, const char *name, char *text, siz
 		return false;
 	if (SYS(SYS_fstat, w->at, &st) < 0 || st.st_ino != 1)   /* PROC_ROOT_INO */
 		return false;
-	group = onbehalf_process(w->tid);
+	group = onbehalf_process(w->call->tid);
 	if (name[0] == 's')
 		snprintf(text, size, "%d", (int)group);
 	else
-		snprintf(text, size, "%d/task/%d", (int)group, (int)w->tid);
+		snprintf(text, size, "%d/task/%d", (int)group, (int)w->call->tid);
 	return true;
+}
+
+/* Landlock lets nobody follow the links of a process outside, which may lead into another mount namespace. */
+static bool may_follow(const struct walk *w)
+{
+	pid_t task = task_of(w->at, true);
+
+	return task && (task == onbehalf_process(w->call->tid) || files_in_tree(w->call, task));
 }
 
 /* Follows the link `name`, pinned as *next. 1: *next is now what it leads to; 0: its text was put before the rest. */
@@ -143,6 +157,8 @@ static int follow(struct walk *w, const char *name, const char *tail, int *next)
 	if (kind.procfs && means_reader(w, name, text, sizeof text))
 		return put_text(w, text, tail);
 	if (kind.procfs && is_magic(w, name)) {
+		if (!may_follow(w))
+			return -EACCES;
 		fd_close(next);
 		*next = sys_openat(w->at, name, WALK, 0);
 		return *next < 0 ? *next : 1;
@@ -208,7 +224,7 @@ static int open_start(pid_t tid, const struct where *where)
 
 static int walk_slowly(const struct call *call, const struct where *where, struct located *out)
 {
-	struct walk w = { .tid = call->tid };
+	struct walk w = { .call = call };
 	size_t len = strlen(where->path);
 	int rc = 0;
 

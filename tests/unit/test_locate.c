@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -17,6 +19,7 @@
 #include "base/sys.h"
 #include "fault.h"
 #include "supervisor/files.h"
+#include "supervisor/notify.h"
 
 static char top[64];
 static struct stat target;
@@ -178,6 +181,33 @@ static void files_of_the_kernel_are_the_callers(void **unused)
 	}
 }
 
+/* The supervisor may follow the links of every process of its user; the program may not. */
+static void links_of_processes_outside_are_not_followed(void **unused)
+{
+	struct supervisor s = { .root = getpid() };
+	struct call call = caller(true);
+	struct where where = { .dirfd = AT_FDCWD };
+	struct located out;
+	char path[64];
+	pid_t inside = fork();
+
+	(void)unused;
+	if (inside == 0)
+		for (;;)
+			pause();
+	call.supervisor = &s;
+	where.path = path;
+	snprintf(path, sizeof path, "/proc/%d/cwd", (int)inside);
+	int rc = files_locate(&call, &where, &out);
+	fd_close(&out.fd);
+	kill(inside, SIGKILL);
+	waitpid(inside, NULL, 0);
+	assert_int_equal(rc, 0);
+	snprintf(path, sizeof path, "/proc/%d/root/etc", (int)getppid());
+	assert_int_equal(files_locate(&call, &where, &out), -EACCES);
+	assert_int_equal(out.fd, -1);
+}
+
 static void a_thread_that_must_not_wait_gives_up_where_it_would(void **unused)
 {
 	struct call call = caller(false);
@@ -223,6 +253,7 @@ int main(void)
 		cmocka_unit_test(a_final_link_is_the_object_where_that_was_asked_for),
 		cmocka_unit_test(what_is_missing_is_told_with_its_directory),
 		cmocka_unit_test(files_of_the_kernel_are_the_callers),
+		cmocka_unit_test(links_of_processes_outside_are_not_followed),
 		cmocka_unit_test(a_thread_that_must_not_wait_gives_up_where_it_would),
 		cmocka_unit_test(a_fault_on_the_way_is_an_error_and_leaks_nothing),
 	};
