@@ -384,35 +384,17 @@ static int64_t send_one(const struct call *call, int sock, struct message *m, in
 
 static struct verdict on_sendto(const struct call *call, void *state)
 {
-	struct message m;
-
-	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
-	if (sock < 0)
-		return v_errno(sock);
-	message_of_sendto(call, &m);
-	return sent(send_one(call, sock, &m, (int)call->raw[3], state));
+	return sent(message_sendto(call, send_one, state));
 }
 
 static struct verdict on_sendmsg(const struct call *call, void *state)
 {
-	struct message m;
-
-	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
-	if (sock < 0)
-		return v_errno(sock);
-	int64_t rc = message_read(call, call->raw[1], &m);
-	if (rc == 0)
-		rc = send_one(call, sock, &m, (int)call->raw[2], state);
-	message_fini(&m);
-	return sent(rc);
+	return sent(message_sendmsg(call, send_one, state));
 }
 
 static struct verdict on_sendmmsg(const struct call *call, void *state)
 {
-	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
-	if (sock < 0)
-		return v_errno(sock);
-	return sent(message_send_batch(call, sock, send_one, state));
+	return sent(message_sendmmsg(call, send_one, state));
 }
 
 /* --- when --- */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 
 #define RW_MAX 0x7ffff000ULL            /* MAX_RW_COUNT: what one call transfers at most */
@@ -249,4 +250,35 @@ int64_t message_send_batch(const struct call *call, int sock, message_act *act, 
 		p->waits = 0;
 	}
 	return p->messages ? p->messages : rc;
+}
+
+int64_t message_sendto(const struct call *call, message_act *act, void *arg)
+{
+	struct message m;
+
+	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
+	if (sock < 0)
+		return sock;
+	message_of_sendto(call, &m);
+	return act(call, sock, &m, (int)call->raw[3], arg);
+}
+
+int64_t message_sendmsg(const struct call *call, message_act *act, void *arg)
+{
+	struct message m;
+
+	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
+	if (sock < 0)
+		return sock;
+	int64_t rc = message_read(call, call->raw[1], &m);
+	if (rc == 0)
+		rc = act(call, sock, &m, (int)call->raw[2], arg);
+	message_fini(&m);
+	return rc;
+}
+
+int64_t message_sendmmsg(const struct call *call, message_act *act, void *arg)
+{
+	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
+	return sock < 0 ? sock : message_send_batch(call, sock, act, arg);
 }

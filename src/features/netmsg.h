@@ -50,4 +50,9 @@ typedef int64_t message_act(const struct call *call, int sock, struct message *m
 /* A whole sendmmsg(raw[1], raw[2], raw[3]) by `act`: the number of messages, -errno or MUST_WAIT. */
 int64_t message_send_batch(const struct call *call, int sock, message_act *act, void *arg);
 
+/* The calls as a whole: the socket pinned, what is to be sent read once, and given to `act`; as message_send. */
+int64_t message_sendto(const struct call *call, message_act *act, void *arg);
+int64_t message_sendmsg(const struct call *call, message_act *act, void *arg);
+int64_t message_sendmmsg(const struct call *call, message_act *act, void *arg);
+
 #endif

@@ -202,41 +202,23 @@ static int64_t send_one(const struct call *call, int sock, struct message *m, in
 
 static struct verdict on_sendto(const struct call *call, void *state)
 {
-	struct message m;
-
-	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
-	if (sock < 0)
-		return v_errno(sock);
-	message_of_sendto(call, &m);
-	return v_result(send_one(call, sock, &m, (int)call->raw[3], state));
+	return v_result(message_sendto(call, send_one, state));
 }
 
 static struct verdict on_sendmsg(const struct call *call, void *state)
 {
-	struct message m;
-
-	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
-	if (sock < 0)
-		return v_errno(sock);
-	int64_t rc = message_read(call, call->raw[1], &m);
-	if (rc == 0)
-		rc = send_one(call, sock, &m, (int)call->raw[2], state);
-	message_fini(&m);
-	return v_result(rc);
+	return v_result(message_sendmsg(call, send_one, state));
 }
 
 static struct verdict on_sendmmsg(const struct call *call, void *state)
 {
-	AUTO(fd) int sock = call->kernel->pin_fd(call, call->arg[0].fd);
-	if (sock < 0)
-		return v_errno(sock);
-	return v_result(message_send_batch(call, sock, send_one, state));
+	return v_result(message_sendmmsg(call, send_one, state));
 }
 
 /* Wherever net.c traps these calls, a unix socket can come along. */
 static bool unix_wanted(const struct policy *p)
 {
-	return !p->no_supervisor && (policy_judges_addresses(p) || policy_reaches_unix(p));
+	return !p->no_supervisor && (policy_judges_addresses(p) || policy_reaches_unix(p) || p->port_remap);
 }
 
 /* clang-format off */

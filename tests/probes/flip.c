@@ -1,11 +1,12 @@
 /* An address that a thread changes while it is judged: row N13. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
+#include <linux/errqueue.h>       /* which needs struct timespec */
 #include <unistd.h>
 
 #include "attempt.h"

@@ -148,7 +148,7 @@ static int route_links(const struct probe_args *args)
 	const struct { struct nlmsghdr head; struct ifinfomsg body; } request = {
 		.head = { .nlmsg_len = sizeof request, .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
 	};
-	static _Alignas(8) char reply[32768];
+	_Alignas(8) char reply[8192];
 	int fd = (int)SYS(SYS_socket, AF_NETLINK, SOCK_RAW, 0);
 	long rc = fd < 0 ? fd : SYS(SYS_sendto, fd, &request, sizeof request, 0, 0, 0);
 	int answer = 1;

@@ -29,9 +29,9 @@ static long by_sendto(int fd, const struct sockaddr_un *to, socklen_t len)
 
 static struct msghdr message_to(const struct sockaddr_un *to, socklen_t len, struct iovec *part)
 {
-	static char byte = 'x';
+	static const char byte = 'x';
 
-	*part = (struct iovec){ &byte, 1 };
+	*part = (struct iovec){ (void *)(uintptr_t)&byte, 1 };
 	return (struct msghdr){ .msg_name = (void *)(uintptr_t)to, .msg_namelen = len, .msg_iov = part, .msg_iovlen = 1 };
 }
 
