@@ -151,6 +151,19 @@ bool addr_embedded_v4(const struct addr *a, struct addr *out)
 	return true;
 }
 
+void addr_name_this_machine(struct addr *a)
+{
+	static const uint8_t none[sizeof a->ip];
+	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
+
+	if (memcmp(a->ip, none, sizeof none) != 0)
+		return;
+	if (a->family == ADDR_V4)
+		memcpy(a->ip, loopback, sizeof loopback);
+	else
+		a->ip[15] = 1;
+}
+
 bool addr_same_ip(const struct addr *a, const struct addr *b)
 {
 	return a->family == b->family && memcmp(a->ip, b->ip, sizeof a->ip) == 0;

@@ -55,6 +55,9 @@ bool addr_embedded_v4(const struct addr *a, struct addr *out);
 
 enum addr_kind addr_kind(const struct addr *a);
 
+/* The address of zeros means this machine: it becomes the loopback, which is what the kernel takes it for. */
+void addr_name_this_machine(struct addr *a);
+
 bool addr_same_ip(const struct addr *a, const struct addr *b);
 
 /* Is it within net/bits? Families must be the same. */

@@ -244,8 +244,10 @@ static int read_net(const struct reading *r, struct view text, struct net_rule *
 
 	rule->target = TARGET_NET;
 	rule->bits = (uint8_t)most;
-	if (!block)
+	if (!block) {
+		addr_name_this_machine(&rule->ip);
 		return 1;
+	}
 	if (view_u64(rest, most + mapped, &bits) < 0)
 		return refuse(r, rest.ptr, v6_text ? "an IPv6 block ends in a number of bits from 0 to 128"
 						   : "an IPv4 block ends in a number of bits from 0 to 32");

@@ -214,6 +214,7 @@ int why_connect(const struct policy *p, names_lookup lookup, const char *target,
 	rc = find_judge(p, lookup, &judge);
 	if (rc == 0 && addr_parse(d.host, &to) == 0) {
 		to.port = (uint16_t)d.port;
+		addr_name_this_machine(&to);
 		rc = explain_destination(p, judge.match, d.proto, &to, out);
 	} else if (rc == 0) {
 		rc = why_name(p, judge.match, lookup, &d, out);

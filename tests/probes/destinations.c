@@ -178,12 +178,13 @@ static const struct way ways[] = {
 
 /* Destinations without a port have the one that is listened on. */
 enum {
-	HOST, ZERO, MAPPED, OTHER_LOOPBACK, LOOPBACK6, ZERO6, LOCAL6, GROUP, EVERYBODY,
+	HOST, ZERO, MAPPED, MAPPED_ZERO, OTHER_LOOPBACK, LOOPBACK6, ZERO6, LOCAL6, GROUP, EVERYBODY,
 	METADATA, METADATA_MAPPED, METADATA_NAT64, METADATA6, METADATA_AZURE, QUIC,
 };
 
 static const struct { const char *text; int port; } places[] = {
 	[HOST] = { "127.0.0.1", 0 }, [ZERO] = { "0.0.0.0", 0 }, [MAPPED] = { "::ffff:127.0.0.1", 0 },
+	[MAPPED_ZERO] = { "::ffff:0.0.0.0", 0 },
 	[OTHER_LOOPBACK] = { "127.9.9.9", 0 }, [LOOPBACK6] = { "::1", 0 }, [ZERO6] = { "::", 0 }, [LOCAL6] = { "fe80::9", 0 },
 	[GROUP] = { "224.0.0.251", 0 }, [EVERYBODY] = { "255.255.255.255", 0 }, [METADATA] = { "169.254.169.254", 80 },
 	[METADATA_MAPPED] = { "::ffff:169.254.169.254", 80 }, [METADATA_NAT64] = { "64:ff9b::a9fe:a9fe", 80 },
@@ -363,6 +364,7 @@ static int socket_case(const struct probe_args *args)
 #define SOCKET(...) .run = socket_case, .call = (const long[7]){ __VA_ARGS__ }
 #define RULES .policy = "--net-allow tcp://127.0.0.2:9 --net-allow udp://127.0.0.2:9"
 #define OTHERS .policy = "--net-allow tcp://*:80 --net-allow udp://*:80"
+#define DENIED .policy = "--net-deny 127.0.0.0/8 --net-deny ::1"
 #define PORT .policy = "--net-allow tcp://*:@PORT@"
 #define HERE .policy = "--net-allow tcp://127.0.0.1:@PORT@ --net-allow tcp://127.0.0.2:9 --net-allow udp://127.0.0.2:9"
 #define SAME .flags = PROBE_SAME_INSIDE
@@ -391,6 +393,12 @@ static const struct probe_case cases[] = {
 	{ "N06", "rules-sendmmsg", "UDP: the last of twenty messages", TO(SENDMMSG, HOST), RULES },
 	{ "N06", "rules-sendmsg-mapped", "UDP: sendmsg to a mapped IPv6 address", TO(SENDMSG, MAPPED), RULES },
 	{ "N06", "rules-sendto-zero", "UDP: sendto 0.0.0.0", TO(SENDTO, ZERO), RULES },
+	{ "N06", "denied-zero", "connect to 0.0.0.0 where the loopback is denied", TO(TCP, ZERO), DENIED },
+	{ "N06", "denied-mapped-zero", "the same, mapped to IPv6", TO(TCP, MAPPED_ZERO), DENIED },
+	{ "N06", "denied-sendto-zero", "UDP: sendto 0.0.0.0 where the loopback is denied", TO(SENDTO, ZERO), DENIED },
+	{ "N06", "denied-unspec-zero", "the same without a family", TO(UNSPEC, ZERO), DENIED },
+	{ "N06", "denied-zero6", "UDP: connect to :: where ::1 is denied", TO(UDP, ZERO6), DENIED },
+	{ "N06", "denied-sendmsg-zero6", "UDP: sendmsg to :: where ::1 is denied", TO(SENDMSG, ZERO6), DENIED },
 	{ "N07", "any-host-port", "services of this machine under a rule for any host", TO(TCP, HOST), PORT,
 	  .flags = PROBE_NOT_COVERED },
 	{ "N08", "metadata", "UDP: connect to 169.254.169.254 under a rule for any host", TO(UDP, METADATA), OTHERS },

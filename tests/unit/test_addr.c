@@ -230,6 +230,25 @@ static void the_same_ip_is_the_same_with_any_port_and_scope(void **state)
 	assert_false(addr_same_ip(&a, &c));
 }
 
+static void zeros_become_the_loopback_and_nothing_else_changes(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "0.0.0.0", "127.0.0.1" }, { "::", "::1" }, { "::ffff:0.0.0.0", "127.0.0.1" }, { "0.0.0.1", "0.0.0.1" },
+		{ "127.0.0.2", "127.0.0.2" }, { "::2", "::2" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct addr a;
+		struct addr wanted;
+
+		assert_int_equal(addr_parse(view_of(rows[i][0]), &a), 0);
+		assert_int_equal(addr_parse(view_of(rows[i][1]), &wanted), 0);
+		addr_name_this_machine(&a);
+		assert_true(addr_same_ip(&a, &wanted));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +261,7 @@ int main(void)
 		cmocka_unit_test(nat64_and_6to4_embed_an_address),
 		cmocka_unit_test(every_kind_of_place_is_known_to_its_borders),
 		cmocka_unit_test(a_block_holds_what_shares_its_bits),
+		cmocka_unit_test(zeros_become_the_loopback_and_nothing_else_changes),
 		cmocka_unit_test(the_same_ip_is_the_same_with_any_port_and_scope),
 	};
 
