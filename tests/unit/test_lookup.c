@@ -47,7 +47,7 @@ static struct server serve(struct lookup_servers *list)
 	assert_int_equal(bind(s.tcp, (void *)&me, sizeof me), 0);
 	assert_int_equal(listen(s.tcp, 4), 0);
 	list->attempts = 1;
-	list->timeout_ns = 60 * MS;
+	list->timeout_ns = 60000 * MS;          /* a busy machine is no silent server */
 	list->at[list->count++] = (struct addr){
 		.family = ADDR_V4, .ip = { 127, 0, 0, 1 }, .port = ntohs(me.sin_port),
 	};
@@ -186,6 +186,7 @@ static void a_silent_server_is_given_up_after_its_time(void **state)
 	struct lookup l;
 
 	(void)state;
+	list.timeout_ns = 60 * MS;
 	assert_int_equal(lookup_start(&l, &list, "a.test", DNS_A), 0);
 	hear(&first);
 	for (int i = 0; i < 10 && l.tries == 1; i++)
@@ -206,7 +207,6 @@ static void a_port_without_a_server_is_passed_over_at_once(void **state)
 
 	(void)state;
 	close(first.udp);
-	list.timeout_ns = 60000 * MS;
 	assert_int_equal(lookup_start(&l, &list, "a.test", DNS_A), 0);
 	assert_int_equal(step(&l), 0);
 	hear(&second);
