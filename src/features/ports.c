@@ -235,8 +235,9 @@ static struct verdict bind_inet(const struct call *call, struct request *r)
 		return refuse_port(call, r->rules, r->proto, r->at.port);
 	pthread_mutex_lock((pthread_mutex_t *)&r->rules->lock);
 	rc = r->at.port ? bind_asked(call, r) : bind_to(call, r, 0);
-	if (rc == 0)
-		note(call, r->rules, r->proto, r->sock, r->at.port);    /* bound it is, remembered or not */
+	/* Bound it is, remembered or not. A free UDP port is a client's, musl takes one for every question of names. */
+	if (rc == 0 && (r->at.port || r->proto == NET_TCP))
+		note(call, r->rules, r->proto, r->sock, r->at.port);
 	pthread_mutex_unlock((pthread_mutex_t *)&r->rules->lock);
 	return v_result(rc);
 }
@@ -265,7 +266,12 @@ static struct verdict on_bind(const struct call *call, void *state)
 	return bind_inet(call, &r);
 }
 
-/* --- listen on a socket that was never bound --- */
+/*
+ * --- listen on a socket that was never bound ---
+ *
+ * Where it matters on which port that is, the listen feature has answered before. So a unix socket may be left to the
+ * kernel, which tells its clients whose it is.
+ */
 
 static struct verdict on_listen(const struct call *call, void *state)
 {
@@ -279,6 +285,8 @@ static struct verdict on_listen(const struct call *call, void *state)
 	int rc = look_at(call, sock, &info);
 	if (rc < 0)
 		return cannot_judge(call, rc);
+	if (info.domain == AF_UNIX)
+		return v_next();
 	rc = call->kernel->listen(call, sock, (int)call->raw[1]);
 	if (rc == 0 && has_ports(&info, &proto) && !portmap_knows(rules->map, inode_of(sock)))
 		note(call, rules, proto, sock, 0);
@@ -393,7 +401,7 @@ static bool ports_wanted(const struct policy *p)
 /* clang-format off */
 static const struct handler ports_handlers[] = {
 	{ "bind",        on_bind,        H_BLOCKS, .when = judges_binds },
-	{ "listen",      on_listen,      H_BLOCKS | H_NO_DECODE, .when = remaps },
+	{ "listen",      on_listen,      H_BLOCKS | H_NO_DECODE | H_OTHERS_PASS, .when = remaps },
 	{ "getsockname", on_getsockname, H_NO_DECODE | H_OTHERS_PASS, .when = remaps },
 	{ "getpeername", on_getpeername, H_NO_DECODE | H_OTHERS_PASS, .when = remaps },
 	{ "setsockopt",  on_setsockopt,  H_BLOCKS | H_NO_DECODE | H_OTHERS_PASS, .when = leaves_binds,

@@ -136,7 +136,8 @@ const struct option_row option_rows[] = {
 	{ .flag = "net-allow-bind", .key = "network.allow_bind",
 	  .type = OPT_PORTS, FIELD(net_allow_bind), .group = NETWORK, .metavar = "PORTS",
 	  .help = "let the program listen on TCP ports, such as 8080 or 8000-8010; * is every port",
-	  .more = "Numbers and LOW-HIGH ranges between commas. Port 0 stands for a port that the kernel chooses.",
+	  .more = "Numbers and LOW-HIGH ranges between commas. Port 0 stands for a port that the kernel chooses. Where rules allow "
+		  "UDP, they are its UDP ports too; a port that the kernel chooses it may have anyway.",
 	  .default_text = "no port" },
 	{ .flag = "net-deny-bind", .key = "network.deny_bind",
 	  .type = OPT_PORTS, FIELD(net_deny_bind), .group = NETWORK, .metavar = "PORTS",
@@ -145,6 +146,8 @@ const struct option_row option_rows[] = {
 	{ .flag = "port-remap", .key = "network.port_remap", .flat_key = "port_remap",
 	  .type = OPT_FLAG, FIELD(port_remap), .flags = OPTION_NEEDS_SUPERVISOR, .group = NETWORK,
 	  .help = "give the program another port where the one that it binds is taken, unnoticed",
+	  .more = "It goes on seeing the port that it asked for, and its own connections to that port of this machine reach it. "
+		  "Which port it really has is in the status object (--status-fd).",
 	  .default_text = "off" },
 	{ .flag = "unix-allow", .key = "network.unix_allow",
 	  .type = OPT_PATHS, FIELD(unix_allow), .flags = OPTION_NEEDS_SUPERVISOR, .group = NETWORK, .metavar = "PATH",

@@ -1,6 +1,7 @@
 """The public header and library from C99 and C++, and the three examples."""
 import os
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -126,3 +127,53 @@ int main(void)
 }
 """)
     assert box.check(run(build(source, tmp_path / "quiet", *C99))).stdout == "0 0\n"
+
+
+PORTS = r"""
+#include <sandlock/sandlock.h>
+#include <stdio.h>
+#include <stdlib.h>
+static void show(const struct sandlock_port *port, void *arg)
+{
+	printf("%s %s %s %u %u\n", (const char *)arg, port->protocol, port->address, port->virtual_port,
+	       port->virtual_port == port->real_port);
+}
+int main(int argc, char **argv)
+{
+	const char *words[] = { "/usr/bin/python3", "-c", argv[1], NULL };
+	struct sandlock_spawn_args args = SANDLOCK_SPAWN_ARGS;
+	sandlock_policy *p = sandlock_policy_new();
+	sandlock_sandbox *box;
+	sandlock_error *err = NULL;
+	if (argc != 3 || sandlock_policy_add(p, "extends", "base", &err) < 0 ||
+	    sandlock_policy_set(p, "network.port_remap", argv[2], &err) < 0 ||
+	    sandlock_policy_add(p, "network.allow_bind", "*", &err) < 0 || sandlock_policy_freeze(p, &err) < 0)
+		return fprintf(stderr, "%s\n", sandlock_error_message(err)), 2;
+	args.argv = words;
+	args.on_port = show;
+	args.on_port_arg = (void *)"now";
+	if (sandlock_spawn(p, &args, &box, &err) < 0)
+		return fprintf(stderr, "%s\n", sandlock_error_message(err)), 2;
+	sandlock_wait(box, -1, NULL);
+	printf("%d in all\n", sandlock_ports(box, show, (void *)"then", NULL));
+	sandlock_free(box);
+	sandlock_policy_free(p);
+	return 0;
+}
+"""
+
+
+def test_ports_are_told_as_they_are_bound_and_listed_later(tmp_path):
+    source = tmp_path / "ports.c"
+    source.write_text(PORTS)
+    program = build(source, tmp_path / "ports", *C99)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code = (f"import socket; a = socket.socket(); a.bind(('127.0.0.1', {port})); b = socket.socket(); "
+                f"b.bind(('127.0.0.2', {port}))")
+        done = box.check(run(program, code, "true"))
+        assert done.stdout.split("\n")[:-1] == [f"now tcp 127.0.0.1 {port} 0", f"now tcp 127.0.0.2 {port} 1",
+                                                f"then tcp 127.0.0.1 {port} 0", f"then tcp 127.0.0.2 {port} 1", "2 in all"]
+        assert box.check(run(program, "print('no bind is seen')", "false")).stdout == "no bind is seen\n0 in all\n"
