@@ -352,7 +352,8 @@ SANDLOCK_API int sandlock_status(const sandlock_sandbox *box, char **out, sandlo
 /*
  * Every port that was bound so far, oldest first: `each` is called for it on the calling thread and may call the library.
  * Seen are binds that the supervisor judges: under --port-remap, --net-deny-bind, or rules for UDP or ICMP. Where Landlock
- * alone judges them the list is empty; a UDP socket bound to port 0, as clients do, is not in it. Kept are at most 1,024, the newest. The number of ports, or -ENOMEM. Since 0.1.
+ * alone judges them the list is empty; a UDP socket bound to port 0, as clients do, is not in it. At most 1,024 are kept,
+ * the newest. The number of ports, or -ENOMEM. Since 0.1.
  */
 SANDLOCK_API int sandlock_ports(const sandlock_sandbox *box, sandlock_port_function *each, void *arg, sandlock_error **err);
 

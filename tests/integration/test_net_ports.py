@@ -132,6 +132,24 @@ def test_listening_on_a_socket_that_was_never_bound_takes_a_port_only_where_it_m
     assert box.check(box.python(code, "--net-deny-bind", "1")).stdout.strip().isdigit()
 
 
+def test_under_an_allow_list_alone_no_bind_is_trapped(port):
+    def notifications(count, *flags):
+        code = f"""
+import socket
+for i in range({count}):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("127.0.0.1", {port}))
+        s.listen(); s.getsockname()
+"""
+        return box.status(*flags, "--", box.PYTHON, "-c", code)[1]["notifications"]
+    for allowed in ([0, port], ["*"]):
+        flags = [w for p in allowed for w in ("--net-allow-bind", p)]
+        assert notifications(100, *flags) - notifications(0, *flags) < 20
+    judged = ["--net-deny-bind", "1"]
+    assert notifications(100, *judged) - notifications(0, *judged) >= 100
+
+
 # --- SO_REUSEPORT ---
 
 STEAL = """
