@@ -19,6 +19,7 @@
 #include "supervisor/notify.h"
 
 #define ANSWER_SIZE 32768
+#define LISTENS 10              /* TCP_LISTEN of the kernel's net/tcp_states.h, which unix sockets use too */
 
 struct wanted {
 	const char *name;       /* without the NUL that begins it */
@@ -47,6 +48,9 @@ static void look_at(const struct nlmsghdr *head, struct wanted *w)
 	int len = (int)head->nlmsg_len - (int)NLMSG_LENGTH(sizeof *msg);
 
 	if (len < 0 || msg->udiag_type != w->type)
+		return;
+	/* What a listener has accepted keeps its name, even when somebody else has the name by now. */
+	if (w->type != SOCK_DGRAM && msg->udiag_state != LISTENS)
 		return;
 	for (const struct rtattr *attr = (const struct rtattr *)(msg + 1); RTA_OK(attr, len); attr = RTA_NEXT(attr, len)) {
 		const char *name = RTA_DATA(attr);

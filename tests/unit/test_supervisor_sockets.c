@@ -1,5 +1,8 @@
 /* The socket operations on real sockets of this process: waiting, timeouts, flags put back, control data. */
 #include <errno.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -534,6 +538,60 @@ static void what_the_kernel_sends_later_is_what_was_given_to_it(void **state)
 	close(listener);
 }
 
+/* --- whose an abstract name is --- */
+
+struct dumped {
+	struct nlmsghdr head;
+	struct unix_diag_msg body;
+	struct nlattr name_head;
+	char name[8];
+};
+
+static struct dumped dump[3];
+
+static struct dumped named_x(uint8_t state, ino_t inode)
+{
+	return (struct dumped){
+		.head = { .nlmsg_len = sizeof(struct dumped), .nlmsg_type = SOCK_DIAG_BY_FAMILY },
+		.body = { .udiag_family = AF_UNIX, .udiag_type = SOCK_STREAM, .udiag_state = state,
+			  .udiag_ino = (uint32_t)inode },
+		.name_head = { .nla_len = 4 + 2, .nla_type = UNIX_DIAG_NAME },
+		.name = { '\0', 'x' },
+	};
+}
+
+static bool answer_dump(long nr, const long *args, long *result)
+{
+	if (nr != SYS_recvfrom)
+		return answer_validity(nr, args, result);
+	memcpy((void *)args[1], dump, sizeof dump);
+	*result = sizeof dump;
+	return true;
+}
+
+/* Before 5.18 the kernel lists what was accepted after who listens. */
+static void what_was_accepted_under_a_name_does_not_own_it(void **state)
+{
+	enum { ESTABLISHED = 1, LISTENS = 10 };
+	int mine = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fstat(mine, &st), 0);
+	s->root = getppid();            /* this process is the sandbox */
+	dump[2].head = (struct nlmsghdr){ .nlmsg_len = sizeof(struct nlmsghdr), .nlmsg_type = NLMSG_DONE };
+	sys_seam = answer_dump;
+	dump[0] = named_x(LISTENS, 1);
+	dump[1] = named_x(ESTABLISHED, st.st_ino);
+	assert_int_equal(sockets_owns_abstract(&call, "x", 1, SOCK_STREAM), 0);
+	dump[0] = named_x(LISTENS, st.st_ino);
+	dump[1] = named_x(ESTABLISHED, 1);
+	assert_int_equal(sockets_owns_abstract(&call, "x", 1, SOCK_STREAM), 1);
+	dump[0] = named_x(ESTABLISHED, 1);
+	assert_int_equal(sockets_owns_abstract(&call, "x", 1, SOCK_STREAM), -ECONNREFUSED);
+	close(mine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -556,6 +614,7 @@ int main(void)
 		TEST(malformed_control_data_is_einval),
 		TEST(source_routes_are_refused_and_other_options_pass),
 		TEST(own_ids_become_the_senders_and_others_do_not),
+		TEST(what_was_accepted_under_a_name_does_not_own_it),
 		TEST(translating_fails_cleanly_at_every_step),
 	};
 
