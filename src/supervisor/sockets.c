@@ -190,8 +190,9 @@ int sockets_connect(const struct call *call, int sock, const void *name, size_t 
 			return rc;
 		if (!call->may_wait)
 			return MUST_WAIT;
-		/* A unix listener whose queue is full cannot be polled for. */
-		rc = waiting_for(call, sock, rc == -EAGAIN ? 0 : POLLOUT);
+		/* A unix listener whose queue is full cannot be polled for, nor can a socket that was woken for nothing: what
+		 * lies in its error queue would wake it again at once. */
+		rc = waiting_for(call, sock, rc == -EAGAIN || call->progress->waits++ ? 0 : POLLOUT);
 		if (rc == -ETIMEDOUT)
 			return call->progress->first ? call->progress->first : -EAGAIN;
 		if (rc < 0)

@@ -4,6 +4,7 @@
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -538,6 +539,43 @@ static void what_the_kernel_sends_later_is_what_was_given_to_it(void **state)
 	close(listener);
 }
 
+static unsigned polls;
+
+static bool count_polls(long nr, const long *args, long *result)
+{
+	polls += nr == SYS_ppoll;
+	return answer_validity(nr, args, result);
+}
+
+/* What lies in an error queue makes a socket ready for good, also while its connection is being made. */
+static void a_full_error_queue_does_not_keep_a_processor_busy(void **state)
+{
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+	const int on = 1;
+	struct hole hole = dig();
+	struct sockaddr_in at;
+	int listener = bound(SOCK_STREAM, &at);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+	assert_int_equal(send(fd, "x", 1, MSG_ZEROCOPY), 1);
+	struct pollfd told = { .fd = fd };
+	assert_int_equal(poll(&told, 1, 5000), 1);
+	assert_int_equal(connect(fd, &none, sizeof none), 0);
+	set_timeout(fd, 100);
+	call.may_wait = true;
+	polls = 0;
+	sys_seam = count_polls;
+	assert_int_equal(do_connect(fd, &hole.at), -EINPROGRESS);
+	assert_in_range(polls, 2, 100);
+	close(fd);
+	close(listener);
+	fill(&hole);
+}
+
 /* --- whose an abstract name is --- */
 
 struct dumped {
@@ -614,6 +652,7 @@ int main(void)
 		TEST(malformed_control_data_is_einval),
 		TEST(source_routes_are_refused_and_other_options_pass),
 		TEST(own_ids_become_the_senders_and_others_do_not),
+		TEST(a_full_error_queue_does_not_keep_a_processor_busy),
 		TEST(what_was_accepted_under_a_name_does_not_own_it),
 		TEST(translating_fails_cleanly_at_every_step),
 	};
