@@ -99,9 +99,12 @@ static struct verdict on_socket(const struct call *call, void *state)
 	int domain = (int)call->raw[0];
 	int type = (int)call->raw[1];
 	int protocol = (int)call->raw[2];
+	bool pings = protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+	const struct resolver *r = state;
 
-	(void)state;
 	if (!is_inet(domain) || (type & KIND_MASK) != SOCK_DGRAM)
+		return v_next();
+	if (pings && policy_has_proto(r->policy, NET_ICMP))
 		return v_next();
 	if (protocol != 0 && protocol != IPPROTO_UDP)
 		return v_errno(EPROTONOSUPPORT);

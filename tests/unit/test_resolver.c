@@ -108,6 +108,16 @@ static void other_sockets_are_not_its_own(void **state)
 	assert_int_equal(v.value, EPROTONOSUPPORT);
 }
 
+static void ping_is_the_kernels_where_rules_allow_it(void **state)
+{
+	(void)state;
+	policy.net_facts.protos[NET_ICMP] = true;
+	assert_int_equal(make(AF_INET, SOCK_DGRAM, IPPROTO_ICMP).kind, V_NEXT);
+	assert_int_equal(make(AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6).kind, V_NEXT);
+	assert_int_equal(make(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE).kind, V_ERRNO);
+	policy.net_facts.protos[NET_ICMP] = false;
+}
+
 static void without_an_island_there_is_no_datagram_socket(void **state)
 {
 	(void)state;
@@ -201,6 +211,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_datagram_socket_of_the_internet_is_one_of_the_island, up, down),
 		cmocka_unit_test_setup_teardown(other_sockets_are_not_its_own, up, down),
+		cmocka_unit_test_setup_teardown(ping_is_the_kernels_where_rules_allow_it, up, down),
 		cmocka_unit_test_setup_teardown(without_an_island_there_is_no_datagram_socket, up, down),
 		cmocka_unit_test_setup_teardown(a_socket_that_asks_a_name_server_is_moved, up, down),
 		cmocka_unit_test_setup_teardown(a_message_to_a_name_server_moves_its_socket, up, down),
