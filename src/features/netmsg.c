@@ -100,7 +100,8 @@ int message_read(const struct call *call, uint64_t at, struct message *m)
 	return rc == 0 ? read_control(call, &raw, m) : rc;
 }
 
-void message_of_sendto(const struct call *call, struct message *m)
+/* The message that a sendto describes: data at raw[1] and raw[2], the address as it was decoded. */
+static void message_of_sendto(const struct call *call, struct message *m)
 {
 	const struct call_arg *name = &call->arg[4];
 

@@ -32,9 +32,6 @@ struct message {
  */
 int message_read(const struct call *call, uint64_t at, struct message *m);
 
-/* The message that a sendto describes: data at raw[1] and raw[2], the address as it was decoded. */
-void message_of_sendto(const struct call *call, struct message *m);
-
 void message_fini(struct message *m);
 
 /*

@@ -74,9 +74,9 @@ static int came_back(const struct flip *f)
 
 static struct msghdr message_to(struct flip *f, struct iovec *part)
 {
-	static char byte = 'x';
+	static const char byte = 'x';
 
-	*part = (struct iovec){ &byte, 1 };
+	*part = (struct iovec){ (void *)(uintptr_t)&byte, 1 };
 	return (struct msghdr){ .msg_name = &f->to, .msg_namelen = sizeof f->to, .msg_iov = part, .msg_iovlen = 1 };
 }
 
@@ -110,7 +110,7 @@ static int (*const tries[])(struct flip *f) = { try_connect, try_sendto, try_sen
 
 static int flip(const struct probe_args *args)
 {
-	static struct flip f;
+	struct flip *f = mem_alloc(sizeof *f);  /* for ever, as the thread */
 	int (*once)(struct flip *f) = tries[args->self->call[0]];
 	const int on = 1;
 	uint64_t start = sys_now();
@@ -118,20 +118,22 @@ static int flip(const struct probe_args *args)
 	pthread_t id;
 	int rc;
 
-	f.to.sin_family = AF_INET;
-	f.to.sin_port = htons((uint16_t)(once == try_connect ? args->port : 9));
-	f.to.sin_addr.s_addr = htonl(GRANTED);
-	f.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (f.fd < 0 || setsockopt(f.fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on) < 0)
+	if (!f)
 		return ATTEMPT_UNAVAILABLE;
-	if (pthread_create(&id, NULL, flip_for_ever, &f) != 0)
+	f->to.sin_family = AF_INET;
+	f->to.sin_port = htons((uint16_t)(once == try_connect ? args->port : 9));
+	f->to.sin_addr.s_addr = htonl(GRANTED);
+	f->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (f->fd < 0 || setsockopt(f->fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on) < 0)
+		return ATTEMPT_UNAVAILABLE;
+	if (pthread_create(&id, NULL, flip_for_ever, f) != 0)
 		return ATTEMPT_UNAVAILABLE;
 	do {
-		f.seen[__atomic_load_n(&f.to.sin_addr.s_addr, __ATOMIC_RELAXED) == htonl(FORBIDDEN)]++;
-		rc = once(&f);
+		f->seen[__atomic_load_n(&f->to.sin_addr.s_addr, __ATOMIC_RELAXED) == htonl(FORBIDDEN)]++;
+		rc = once(f);
 		spent = (sys_now() - start) / 1000000;
-	} while (rc != 0 && (spent < FLIP_MS || ((f.seen[0] < ENOUGH || f.seen[1] < ENOUGH) && spent < FLIP_MOST_MS)));
-	if (rc != 0 && (!f.seen[0] || !f.seen[1]))
+	} while (rc != 0 && (spent < FLIP_MS || ((f->seen[0] < ENOUGH || f->seen[1] < ENOUGH) && spent < FLIP_MOST_MS)));
+	if (rc != 0 && (!f->seen[0] || !f->seen[1]))
 		return ATTEMPT_UNAVAILABLE;     /* never changed in time: nothing is proved */
 	return rc;
 }
