@@ -24,7 +24,7 @@ static long by_connect(int fd, const struct sockaddr_un *to, socklen_t len)
 
 static long by_sendto(int fd, const struct sockaddr_un *to, socklen_t len)
 {
-	return SYS(SYS_sendto, fd, "x", 1, 0, to, len);
+	return SYS(SYS_sendto, fd, "x", 1, MSG_NOSIGNAL, to, len);
 }
 
 static struct msghdr message_to(const struct sockaddr_un *to, socklen_t len, struct iovec *part)
@@ -40,7 +40,7 @@ static long by_sendmsg(int fd, const struct sockaddr_un *to, socklen_t len)
 	struct iovec part;
 	struct msghdr m = message_to(to, len, &part);
 
-	return SYS(SYS_sendmsg, fd, &m, 0);
+	return SYS(SYS_sendmsg, fd, &m, MSG_NOSIGNAL);
 }
 
 static long by_sendmmsg(int fd, const struct sockaddr_un *to, socklen_t len)
@@ -48,7 +48,7 @@ static long by_sendmmsg(int fd, const struct sockaddr_un *to, socklen_t len)
 	struct iovec part;
 	struct mmsghdr one = { .msg_hdr = message_to(to, len, &part) };
 
-	return SYS(SYS_sendmmsg, fd, &one, 1, 0);
+	return SYS(SYS_sendmmsg, fd, &one, 1, MSG_NOSIGNAL);
 }
 
 static const struct {
