@@ -161,19 +161,16 @@ bool binding_is_local(const struct call *call, const struct addr *a)
 	return addr_from_sockaddr(&own, (size_t)size, &from) == 0 && addr_same_ip(&from, a);
 }
 
-int binding_reuse_port(const struct call *call, int sock, int on)
-{
-	(void)call;
-	return (int)SYS(SYS_setsockopt, sock, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-}
-
 /* By trying: a socket that is bound and does not listen takes no connection away. */
 bool binding_is_shared(const struct call *call, const struct addr *a)
 {
 	_Alignas(8) char name[SOCKADDR_ROOM];
 	size_t len = addr_to_sockaddr(a, a->family == ADDR_V6, name);
 	const int family = a->family == ADDR_V6 ? AF_INET6 : AF_INET;
+	const int on = 1;
 	AUTO(fd) int fd = (int)SYS(SYS_socket, family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	return fd >= 0 && binding_reuse_port(call, fd, 1) == 0 && SYS(SYS_bind, fd, name, len) == 0;
+	(void)call;
+	return fd >= 0 && SYS(SYS_setsockopt, fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 &&
+	       SYS(SYS_bind, fd, name, len) == 0;
 }

@@ -9,7 +9,6 @@ int binding_bind_alone(const struct call *call, int sock, const void *name, size
 int binding_bind_at(const struct call *call, int sock, const struct unix_place *place);
 int binding_name(const struct call *call, int sock, bool peer, void *name, size_t *len);
 bool binding_is_local(const struct call *call, const struct addr *a);
-int binding_reuse_port(const struct call *call, int sock, int on);
 bool binding_is_shared(const struct call *call, const struct addr *a);
 
 #endif

@@ -268,8 +268,6 @@ struct kernel_ops {
 	int (*socket_name)(const struct call *call, int sock, bool peer, void *name, size_t *len);
 	/* Is it an address of this machine? */
 	bool (*is_local)(const struct call *call, const struct addr *a);
-	/* SO_REUSEPORT of the socket. */
-	int (*reuse_port)(const struct call *call, int sock, int on);
 	/* Does who has this TCP port share it with everybody of the caller's user who also wants to share it? */
 	bool (*is_shared)(const struct call *call, const struct addr *a);
 	/* file_setattr; -ENOSYS before 6.17. */

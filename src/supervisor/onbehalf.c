@@ -514,7 +514,6 @@ const struct kernel_ops onbehalf_ops = {
 	.bind_at = binding_bind_at,
 	.socket_name = binding_name,
 	.is_local = binding_is_local,
-	.reuse_port = binding_reuse_port,
 	.is_shared = binding_is_shared,
 	.refuse = ob_refuse,
 	.chmod = ob_chmod,
