@@ -195,6 +195,46 @@ def test_a_denied_port_of_an_allowed_host(good, bad):
     assert bad.count == 0
 
 
+# --- what rules of addresses cannot see, as SECURITY.md says ---
+
+def test_another_name_at_a_granted_address_is_reached(good):
+    needs("curl")
+    client = Client("curl", "-sS", "--max-time", "20", "-H", "Host: another-tenant.test")
+    done = fetch(client, f"http://127.0.0.1:{good.port}/hello", "--net-allow", f"127.0.0.1:{good.port}")
+    assert box.check(done).stdout == "hello from the web\n"
+
+
+def test_a_connection_that_a_granted_peer_passes_in_is_used_as_it_is_and_judged_anew_at_a_connect(good, outside):
+    code = f"""
+import socket
+s = socket.socket(socket.AF_UNIX)
+s.connect({str(outside / 's')!r})
+passed = socket.socket(fileno=socket.recv_fds(s, 1, 2)[1][0])
+passed.sendall(b"GET /hello HTTP/1.0\\r\\n\\r\\n")
+print(passed.makefile().read().splitlines()[-1])
+fresh = socket.socket(fileno=socket.recv_fds(s, 1, 2)[1][0])
+try:
+    fresh.connect(("127.0.0.1", {good.port}))
+    print("connected")
+except ConnectionRefusedError:
+    print("refused")
+"""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(outside / "s"))
+        listener.listen()
+
+        def pass_in():
+            peer, _ = listener.accept()
+            with peer, socket.create_connection(("127.0.0.1", good.port)) as connected, socket.socket() as fresh:
+                socket.send_fds(peer, [b"1"], [connected.fileno()])
+                socket.send_fds(peer, [b"2"], [fresh.fileno()])
+        giver = threading.Thread(target=pass_in, daemon=True)
+        giver.start()
+        done = box.python(code, "--unix-allow", outside / "s", "--net-allow", "127.0.0.2:9")
+        giver.join(10)
+    assert box.check(done).stdout == "hello from the web\nrefused\n"
+
+
 # --- git ---
 
 AUTHOR = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a",

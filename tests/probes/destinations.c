@@ -139,15 +139,15 @@ static long by_connected_sendto(int fd, const union address *to, int flags)
 static long by_source_route(int fd, const union address *to, int flags)
 {
 	const union address granted = address_of(GRANTED, GRANTED_PORT);
-	struct { struct cmsghdr head; unsigned char route[8]; } control = {
-		.head = { .cmsg_len = sizeof control, .cmsg_level = IPPROTO_IP, .cmsg_type = 7 /* IP_RETOPTS */ },
-		.route = { 131, 7, 4 },
-	};
+	const struct cmsghdr head = { .cmsg_len = sizeof head + 8, .cmsg_level = IPPROTO_IP, .cmsg_type = 7 /* IP_RETOPTS */ };
+	_Alignas(8) unsigned char control[sizeof head + 8] = "";
 	struct iovec part;
 	struct msghdr m = message_to(&granted, &part);
 
-	memcpy(control.route + 3, &to->in.sin_addr, 4);
-	m.msg_control = &control;
+	memcpy(control, &head, sizeof head);
+	memcpy(control + sizeof head, (const unsigned char[]){ 131, 7, 4 }, 3);
+	memcpy(control + sizeof head + 3, &to->in.sin_addr, 4);
+	m.msg_control = control;
 	m.msg_controllen = sizeof control;
 	return SYS(SYS_sendmsg, fd, &m, flags);
 }
