@@ -77,9 +77,9 @@ static long by_sendto(int fd, const union address *to, int flags)
 
 static struct msghdr message_to(const union address *to, struct iovec *part)
 {
-	static char byte = 'x';
+	static const char byte = 'x';
 
-	*part = (struct iovec){ &byte, 1 };
+	*part = (struct iovec){ (void *)(uintptr_t)&byte, 1 };
 	return (struct msghdr){
 		.msg_name = (void *)(uintptr_t)to, .msg_namelen = address_len(to), .msg_iov = part, .msg_iovlen = 1,
 	};
