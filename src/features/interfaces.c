@@ -145,6 +145,12 @@ static bool interfaces_wanted(const struct policy *p)
 	return !p->no_supervisor;
 }
 
+/* With --unix-allow these sockets are made, and others may have them trapped. */
+static bool stands_in(const struct policy *p)
+{
+	return !policy_has_unix_datagrams(p);
+}
+
 #define ASKED(is) .conditional = true, .test_arg = 1, .test_op = ARG_EQ, .test_value = (is)
 
 static const struct handler interfaces_handlers[] = {
@@ -157,7 +163,7 @@ static const struct handler interfaces_handlers[] = {
 	{ "ioctl", on_ioctl, H_NO_DECODE, ASKED(GIFHWADDR) },
 	{ "ioctl", on_ioctl, H_NO_DECODE, ASKED(GIFINDEX) },
 	/* the filter traps these, and no other sockets, where the policy has no unix datagrams */
-	{ "socket", on_unix_datagram, H_NO_DECODE | H_ONLY_IF_TRAPPED },
+	{ "socket", on_unix_datagram, H_NO_DECODE | H_ONLY_IF_TRAPPED | H_OTHERS_PASS, .when = stands_in },
 };
 
 const struct feature feature_interfaces = {

@@ -404,3 +404,23 @@ for ip in "0.0.0.0", "127.0.0.1", "8.8.8.8":
 print(udp_connected("api.example.com", "8.8.8.8"))
 """, *SUFFIX, user=netlab.NOBODY)
     assert lines[1:] == ["errno"] * 3 + ["0 198.51.100.7"]
+
+
+KINDS = """
+import socket
+for family, protocol in ((socket.AF_UNIX, 0), (socket.AF_INET, socket.IPPROTO_ICMP), (socket.AF_INET, 0)):
+    try:
+        print(socket.socket(family, socket.SOCK_DGRAM, protocol).getsockopt(1, 39) == family)
+    except OSError as error:
+        print(error.errno)
+"""
+
+
+def test_sockets_that_ask_for_no_name_are_the_kernels_own(tmp_path):
+    def kinds(*flags):
+        flags = ("--unix-allow", tmp_path, "--net-allow", "icmp://127.0.0.1", *flags)
+        return box.check(box.run("-r", "/", *flags, "--", box.PYTHON, "-c", KINDS)).stdout.split()
+
+    plain = kinds("--net-allow", "udp://127.0.0.1:9")
+    assert kinds("--net-allow", "tcp://localhost:80") == plain
+    assert plain[0] == "True"
