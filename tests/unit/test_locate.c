@@ -181,6 +181,18 @@ static void files_of_the_kernel_are_the_callers(void **unused)
 	}
 }
 
+static void what_is_opened_for_a_caller_appends_where_that_was_asked_for(void **unused)
+{
+	AUTO(fd) int pinned = open(at("dir/file"), O_PATH | O_CLOEXEC);
+	AUTO(fd) int once = files_reopen(NULL, pinned, O_RDWR);
+
+	(void)unused;
+	assert_int_equal(write(once, "first", 5), 5);
+	AUTO(fd) int appending = files_reopen(NULL, pinned, O_RDWR | O_APPEND);
+	assert_int_equal(write(appending, "second", 6), 6);
+	assert_int_equal(lseek(appending, 0, SEEK_END), 11);
+}
+
 /* The supervisor may follow the links of every process of its user; the program may not. */
 static void links_of_processes_outside_are_not_followed(void **unused)
 {
@@ -253,6 +265,7 @@ int main(void)
 		cmocka_unit_test(a_final_link_is_the_object_where_that_was_asked_for),
 		cmocka_unit_test(what_is_missing_is_told_with_its_directory),
 		cmocka_unit_test(files_of_the_kernel_are_the_callers),
+		cmocka_unit_test(what_is_opened_for_a_caller_appends_where_that_was_asked_for),
 		cmocka_unit_test(links_of_processes_outside_are_not_followed),
 		cmocka_unit_test(a_thread_that_must_not_wait_gives_up_where_it_would),
 		cmocka_unit_test(a_fault_on_the_way_is_an_error_and_leaks_nothing),
