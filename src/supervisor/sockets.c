@@ -165,6 +165,7 @@ static int try_connect(const struct call *call, int sock, const void *name, size
  */
 static int failed_connection(const struct call *call, int sock)
 {
+	struct supervisor *s = call->supervisor;
 	const struct sockaddr none = { .sa_family = AF_UNSPEC };
 	uint8_t state;
 	int error = 0;
@@ -172,7 +173,9 @@ static int failed_connection(const struct call *call, int sock)
 	if (!call->progress->first || option(sock, IPPROTO_TCP, TCP_INFO, &state, sizeof state) < 0 || state != TCP_IS_CLOSE)
 		return 0;
 	option(sock, SOL_SOCKET, SO_ERROR, &error, sizeof error);
+	pthread_mutex_lock(&s->switch_lock);    /* sockets_stop can end one call: there is one at a time */
 	connect_now(call, sock, &none, sizeof none);
+	pthread_mutex_unlock(&s->switch_lock);
 	return error ? -error : -ECONNABORTED;
 }
 

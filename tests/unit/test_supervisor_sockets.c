@@ -539,6 +539,42 @@ static void what_the_kernel_sends_later_is_what_was_given_to_it(void **state)
 	close(listener);
 }
 
+static unsigned connects, alone;
+
+static bool count_connects_alone(long nr, const long *args, long *result)
+{
+	if (nr == SYS_connect) {
+		bool held = pthread_mutex_trylock(&s->switch_lock) != 0;
+
+		connects++;
+		alone += held;
+		if (!held)
+			pthread_mutex_unlock(&s->switch_lock);
+	}
+	return answer_validity(nr, args, result);
+}
+
+/* The end of the sandbox can only call off the connect that it knows of. */
+static void one_connect_is_made_at_a_time(void **state)
+{
+	struct sockaddr_in at;
+	int listener = bound(SOCK_STREAM, &at);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_int_equal(listen(listener, 1), 0);
+	connects = alone = 0;
+	sys_seam = count_connects_alone;
+	progress.first = -EINPROGRESS;          /* one that was begun, and is none any more */
+	assert_int_equal(do_connect(fd, &at), -ECONNABORTED);
+	progress = (struct progress){ 0 };
+	assert_int_equal(do_connect(fd, &at), 0);
+	assert_true(connects >= 2);
+	assert_int_equal(alone, connects);
+	close(fd);
+	close(listener);
+}
+
 static unsigned polls;
 
 static bool count_polls(long nr, const long *args, long *result)
@@ -652,6 +688,7 @@ int main(void)
 		TEST(malformed_control_data_is_einval),
 		TEST(source_routes_are_refused_and_other_options_pass),
 		TEST(own_ids_become_the_senders_and_others_do_not),
+		TEST(one_connect_is_made_at_a_time),
 		TEST(a_full_error_queue_does_not_keep_a_processor_busy),
 		TEST(what_was_accepted_under_a_name_does_not_own_it),
 		TEST(translating_fails_cleanly_at_every_step),
