@@ -133,7 +133,7 @@ int portview_redirect(const struct call *call, struct portmap *ports, enum net_p
 			return MUST_WAIT;
 		at.port = real;
 		int rc = portview_holders(call, proto, &at, &held);
-		if (rc < 0 || !held.inside)
+		if (rc < 0 || !held.inside || held.outside)     /* of two the kernel chooses, and no rule has the other */
 			return rc < 0 ? rc : -ECONNREFUSED;
 		portmap_trust(ports, proto, real, sys_now() + TRUST_NS);
 	}

@@ -496,6 +496,9 @@ static void connections_to_this_machine_go_to_the_real_port(void **state)
 	assert_int_equal(redirect("127.0.0.1", 8080, true), -ECONNREFUSED);
 	world.own[0] = 5;
 	world.own_count = 1;
+	world.tcp = ROW("9C41", "0A", "5") ROW("9C41", "0A", "9");
+	assert_int_equal(redirect("127.0.0.1", 8080, true), -ECONNREFUSED);
+	world.tcp = ROW("9C41", "0A", "5");
 	assert_int_equal(redirect("127.0.0.1", 8080, true), 0);
 	assert_int_equal(port_of(world.name), 40001);
 	/* Seen a moment ago. */
