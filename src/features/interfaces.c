@@ -124,9 +124,23 @@ static struct verdict on_ioctl(const struct call *call, void *state)
 }
 
 /*
- * libc asks about interfaces on a unix datagram socket, which could send to any path of the host. It gets a TCP socket
- * that is not connected instead: it knows the same questions and can send to nobody.
+ * A unix socket that reaches nobody and that nobody reaches: a stream that listened and was shut down. The kernel answers
+ * connect and bind with EINVAL, a send with ENOTCONN or, to an address, EOPNOTSUPP, and raises no signal.
  */
+static int mute_socket(int flags)
+{
+	const sa_family_t unnamed = AF_UNIX;    /* alone it asks for any free name */
+
+	AUTO(fd) int fd = (int)SYS(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+	int rc = fd < 0 ? fd : (int)SYS(SYS_bind, fd, &unnamed, sizeof unnamed);
+	if (rc >= 0)
+		rc = (int)SYS(SYS_listen, fd, 0);
+	if (rc >= 0)
+		rc = (int)SYS(SYS_shutdown, fd, SHUT_RDWR);
+	return rc < 0 ? rc : take_fd(&fd);
+}
+
+/* libc asks about interfaces on a unix datagram socket, which could send to any path of the host: a mute one stands in. */
 static struct verdict on_unix_datagram(const struct call *call, void *state)
 {
 	uint32_t type = (uint32_t)call->raw[1];
@@ -134,7 +148,7 @@ static struct verdict on_unix_datagram(const struct call *call, void *state)
 	(void)state;
 	if ((int)call->raw[0] != AF_UNIX || (type & 0xf) != SOCK_DGRAM)
 		return v_next();
-	int fd = (int)SYS(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (type & SOCK_NONBLOCK), 0);
+	int fd = mute_socket((int)(type & SOCK_NONBLOCK));
 	if (fd < 0)
 		return v_errno(fd);
 	return v_give_fd(fd, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);

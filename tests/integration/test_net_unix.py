@@ -218,9 +218,44 @@ for send in (lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"x
     except OSError as e:
         print(type(e).__name__)
 """
-    # the first is a TCP socket that stands in, for libc's questions about interfaces
-    assert box.check(box.python(code, "-w", work)).stdout.split() == ["BrokenPipeError"] + ["PermissionError"] * 2
+    # in place of the first a mute socket is given, for libc's questions about interfaces
+    assert box.check(box.python(code, "-w", work)).stdout.split() == ["OSError"] + ["PermissionError"] * 2
     assert box.check(box.python(code, "--unix-allow", work)).stdout.split() == ["done"] * 3
+
+
+MUTE = CONNECT + r"""
+import signal
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+def errno_of(act):
+    try:
+        act()
+        return 0
+    except OSError as e:
+        return e.errno
+s.setblocking(False)
+for act in (lambda: s.connect(sys.argv[1]), lambda: s.connect(b"\0x"), lambda: s.bind(sys.argv[1] + "2"),
+            lambda: s.send(b"x"), lambda: s.sendto(b"x", sys.argv[1]), lambda: s.recv(1), lambda: s.accept(),
+            lambda: s.listen()):
+    print(errno_of(act), end=" ")
+name = s.getsockname()
+print(errno_of(lambda: s.connect(sys.argv[1])), s.family == socket.AF_UNIX, name[:1] == b"\0")
+print(name.hex(), flush=True)
+input()
+"""
+
+
+@pytest.mark.parametrize("grant", ["-r", "-w"])
+def test_the_mute_socket_reaches_nobody_and_raises_no_signal(work, serve, grant):
+    server = serve(work / "s")
+    process = box.start(grant, work, "--", box.PYTHON, "-c", MUTE, work / "s", stdin=subprocess.PIPE)
+    line, name = process.stdout.readline(), bytes.fromhex(process.stdout.readline())
+    with pytest.raises(ConnectionRefusedError):
+        socket.socket(socket.AF_UNIX).connect(name)
+    process.communicate("\n", timeout=30)
+    bind = 13 if grant == "-r" else 22
+    assert line == f"22 111 {bind} 107 95 22 11 0 22 True True\n" and process.returncode == 0
+    assert server.count == 0
 
 
 # --- abstract names ---
