@@ -52,28 +52,32 @@ static void look_at(const struct nlmsghdr *head, struct wanted *w)
 	/* What a listener has accepted keeps its name, even when somebody else has the name by now. */
 	if (w->type != SOCK_DGRAM && msg->udiag_state != LISTENS)
 		return;
-	for (const struct rtattr *attr = (const struct rtattr *)(msg + 1); RTA_OK(attr, len); attr = RTA_NEXT(attr, len)) {
+	const char *at = (const char *)(msg + 1);
+	for (const struct rtattr *attr; attr = (const void *)at, RTA_OK(attr, len);) {
 		const char *name = RTA_DATA(attr);
 
 		if (attr->rta_type == UNIX_DIAG_NAME && RTA_PAYLOAD(attr) == w->len + 1 && name[0] == '\0' &&
 		    memcmp(name + 1, w->name, w->len) == 0)
 			w->inode = msg->udiag_ino;
+		at += RTA_ALIGN(attr->rta_len);
+		len -= (int)RTA_ALIGN(attr->rta_len);
 	}
 }
 
 /* One datagram of the dump: 1 when it was the last, 0 or -errno. */
 static int look_through(const char *answer, size_t size, struct wanted *w)
 {
-	unsigned left = (unsigned)size;
+	int left = (int)size;
 
-	for (const struct nlmsghdr *head = (const struct nlmsghdr *)answer; NLMSG_OK(head, left);
-	     head = NLMSG_NEXT(head, left)) {
+	for (const struct nlmsghdr *head; head = (const void *)answer, NLMSG_OK(head, (unsigned)left);) {
 		if (head->nlmsg_type == NLMSG_DONE)
 			return 1;
 		if (head->nlmsg_type == NLMSG_ERROR)
 			return -EACCES;
 		if (head->nlmsg_type == SOCK_DIAG_BY_FAMILY)
 			look_at(head, w);
+		answer += NLMSG_ALIGN(head->nlmsg_len);
+		left -= (int)NLMSG_ALIGN(head->nlmsg_len);
 	}
 	return 0;
 }

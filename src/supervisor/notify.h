@@ -10,7 +10,7 @@
 #include "supervisor/dispatch.h"
 #include "supervisor/report.h"
 
-#define SUPERVISOR_WORKERS 256           /* threads at most: each waiting connect has one */
+#define SUPERVISOR_WORKERS 128           /* threads at most: each waiting connect has one */
 #define SUPERVISOR_SHORT_WORKERS 4      /* of them, never taken by calls that wait: for H_BLOCKS rows */
 #define SUPERVISOR_BOXES 64             /* calls of H_BLOCKS rows that workers have or wait for */
 #define SUPERVISOR_PIDFDS 8              /* tasks whose pidfd is kept */

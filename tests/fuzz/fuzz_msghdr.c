@@ -63,6 +63,7 @@ static ssize_t take(const struct call *call, int sock, const struct outgoing *m,
 		sum ^= ((const uint8_t *)m->control)[i];
 	for (size_t i = 0; i < m->len; i++)
 		sum ^= ((const uint8_t *)m->data)[i];
+	(void)sum;
 	if (m->control_len) {
 		struct control control;
 		control_translate(call, m->control, m->control_len, false, &control);

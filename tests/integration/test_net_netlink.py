@@ -160,7 +160,7 @@ def test_flags_are_honoured():
 def test_it_lives_on_in_copies_children_programs_and_who_it_is_sent_to():
     code = ASK + """
 s = route(); s.bind((0, 0)); me = os.getpid()
-low = os.dup(s.fileno()); print(ask(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0, low))[3] == me)
+low = os.dup(s.fileno()); print(ask(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0, low))[3] == me, flush=True)
 if os.fork() == 0:
     print(ask(s)[3] == me, s.getsockname()[0] == me, flush=True); os._exit(0)
 os.wait()

@@ -132,13 +132,15 @@ static int abstract_connect(const struct probe_args *args)
 
 static int is_another_link(const char *reply, long len)
 {
-	for (const struct nlmsghdr *h = (const void *)reply; NLMSG_OK(h, (unsigned long)len); h = NLMSG_NEXT(h, len)) {
+	for (const struct nlmsghdr *h; h = (const void *)reply, NLMSG_OK(h, len);) {
 		const struct ifinfomsg *link = NLMSG_DATA(h);
 
 		if (h->nlmsg_type == RTM_NEWLINK && link->ifi_index != 1)
 			return 0;
 		if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
 			return -EOPNOTSUPP;
+		reply += NLMSG_ALIGN(h->nlmsg_len);
+		len -= NLMSG_ALIGN(h->nlmsg_len);
 	}
 	return 1;
 }

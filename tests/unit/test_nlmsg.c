@@ -54,9 +54,11 @@ static void hear_bytes(struct talk *t, size_t len)
 		int rest = (int)size;
 
 		t->datagrams++;
-		for (const struct nlmsghdr *h = data; NLMSG_OK(h, (unsigned)rest); h = NLMSG_NEXT(h, rest)) {
+		for (const struct nlmsghdr *h; h = data, NLMSG_OK(h, (unsigned)rest);) {
 			assert_int_equal(h->nlmsg_pid, PORT);
 			t->msg[t->count++] = h;
+			data = (const char *)data + NLMSG_ALIGN(h->nlmsg_len);
+			rest -= (int)NLMSG_ALIGN(h->nlmsg_len);
 		}
 		assert_int_equal(rest, 0);
 	}
@@ -96,12 +98,15 @@ static void refused(uint16_t type, uint16_t flags, const void *body, size_t len,
 
 static const struct rtattr *attribute(const struct nlmsghdr *h, size_t fixed, int type)
 {
-	const struct rtattr *a = (const void *)((const char *)NLMSG_DATA(h) + NLMSG_ALIGN(fixed));
+	const char *at = (const char *)NLMSG_DATA(h) + NLMSG_ALIGN(fixed);
 	int rest = (int)(h->nlmsg_len - NLMSG_LENGTH(fixed));
 
-	for (; RTA_OK(a, rest); a = RTA_NEXT(a, rest))
+	for (const struct rtattr *a; a = (const void *)at, RTA_OK(a, rest);) {
 		if (a->rta_type == type)
 			return a;
+		at += RTA_ALIGN(a->rta_len);
+		rest -= (int)RTA_ALIGN(a->rta_len);
+	}
 	return NULL;
 }
 

@@ -301,8 +301,9 @@ static void the_view_of_the_network_is_closed(void **unused)
 {
 	(void)unused;
 	struct verdict v = ask_open("tcp", O_RDONLY);
-	AUTO(fd) int fd = (int)v.value;
+	int fd = (int)v.value;
 	assert_int_equal(v.kind, V_GIVE_FD);
+	fd_close(&fd);
 	assert_errno(ask_open("tcp", O_RDWR), EACCES);
 	assert_errno(ask_open("snmp", O_RDONLY), ENOENT);
 	assert_errno(ask_open("netdir", O_RDONLY | O_DIRECTORY), EACCES);
