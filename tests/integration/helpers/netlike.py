@@ -85,7 +85,7 @@ def unix_pairs():
 
 def long_sends():
     a, b = socket.socketpair()
-    slow = threading.Timer(0.3, lambda: [b.recv(1 << 20) for _ in range(1000)])
+    slow = threading.Timer(0.3, lambda reader=b: [reader.recv(1 << 20) for _ in range(1000)])
     slow.daemon = True
     slow.start()
     start = time.time()
