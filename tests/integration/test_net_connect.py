@@ -19,12 +19,17 @@ class Port:
     """A port of this machine, IPv4 and IPv6, TCP and UDP, that counts what comes."""
 
     def __init__(self):
-        self.tcp = socket.socket(socket.AF_INET6)
-        self.tcp.bind(("::", 0))
-        self.tcp.listen(4096)
-        self.number = self.tcp.getsockname()[1]
         self.udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        self.udp.bind(("::", self.number))
+        while True:                                     # until one is free for both
+            self.tcp = socket.socket(socket.AF_INET6)
+            self.tcp.bind(("::", 0))
+            self.number = self.tcp.getsockname()[1]
+            try:
+                self.udp.bind(("::", self.number))
+                break
+            except OSError:
+                self.tcp.close()
+        self.tcp.listen(4096)
         self.connections, self.datagrams, self.kept = 0, 0, []
         for serve in (self._accept, self._receive):
             threading.Thread(target=serve, daemon=True).start()
