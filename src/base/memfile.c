@@ -32,7 +32,7 @@ int memfile_open(int file, int flags)
 {
 	char path[32];
 
-	if ((flags & O_ACCMODE) != O_RDONLY)
+	if ((flags & OPEN_MODES) != O_RDONLY)
 		return -EACCES;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", file);
 	return sys_openat(AT_FDCWD, path, (flags & (O_NONBLOCK | O_DIRECTORY)) | O_CLOEXEC, 0);

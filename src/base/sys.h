@@ -187,6 +187,7 @@ struct file_attr_v0 {
 
 #define MADVISE_POPULATE_WRITE 23      /* of 5.14 */
 
+#define OPEN_MODES 3            /* O_RDONLY, O_WRONLY, O_RDWR and the fourth; musl's O_ACCMODE has O_PATH in it, too */
 #ifndef O_PATH
 #define O_PATH 010000000
 #endif

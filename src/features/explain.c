@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/sys.h"
 #include "base/str.h"
 #include "features/registry.h"
 #include "policy/hint.h"
@@ -179,7 +180,7 @@ static unsigned access_of_open(uint64_t flags)
 		return 0;
 	if ((flags & O_TMPFILE) == O_TMPFILE)
 		return ACCESS_WRITE;
-	return by_mode[flags & O_ACCMODE] | (flags & O_TRUNC ? ACCESS_WRITE : 0);
+	return by_mode[flags & OPEN_MODES] | (flags & O_TRUNC ? ACCESS_WRITE : 0);
 }
 
 static void look_at_open(const struct look *l, uint64_t flags)

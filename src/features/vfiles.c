@@ -25,7 +25,7 @@
 #define CONTENT_MAX ((size_t)64 << 20)
 #define CREAT_FLAGS (O_CREAT | O_WRONLY | O_TRUNC)
 /* Flags that leave an existing object as it is. Calls with others are the kernel's: it refuses them. */
-#define KNOWN_FLAGS (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | \
+#define KNOWN_FLAGS (OPEN_MODES | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | \
 		     O_ASYNC | O_DIRECT | LARGEFILE_BIT | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH)
 #if defined(__x86_64__)
 #define LARGEFILE_BIT 0100000
@@ -338,7 +338,7 @@ static struct verdict open_virtual(const struct call *call, struct vfiles *v, co
 		return v_errno(EEXIST);
 	if (flags & O_DIRECTORY)
 		return v_errno(ENOTDIR);
-	if (!(flags & O_PATH) && ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC))
+	if (!(flags & O_PATH) && ((flags & OPEN_MODES) != O_RDONLY || flags & O_TRUNC))
 		return refuse(call, v, object, path);
 	/* The kernel hands over no O_PATH descriptor: one for reading can do more, and stands for the same object. */
 	return give(open_content(call, v, object, flags), flags);
@@ -347,9 +347,9 @@ static struct verdict open_virtual(const struct call *call, struct vfiles *v, co
 /* Only writing is left to Landlock: it was not withheld from it. */
 static struct verdict open_granted(const struct call *call, const struct vfiles *v, const struct object *object, int flags)
 {
-	bool both = object->number && (flags & O_ACCMODE) == O_RDWR;
+	bool both = object->number && (flags & OPEN_MODES) == O_RDWR;
 
-	if (flags & (O_PATH | O_EXCL | O_TRUNC) || ((flags & O_ACCMODE) != O_RDONLY && !both))
+	if (flags & (O_PATH | O_EXCL | O_TRUNC) || ((flags & OPEN_MODES) != O_RDONLY && !both))
 		return pass_on(v);
 	if (!S_ISREG(object->at.mode) && !S_ISDIR(object->at.mode))
 		return pass_on(v);

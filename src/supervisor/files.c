@@ -19,7 +19,7 @@
 int files_reopen(const struct call *call, int pinned, int flags)
 {
 	char path[32];
-	static const int kept = O_ACCMODE | O_APPEND | O_SYNC | O_DIRECT | O_DIRECTORY | O_NONBLOCK | O_PATH | O_NOATIME;
+	static const int kept = OPEN_MODES | O_APPEND | O_SYNC | O_DIRECT | O_DIRECTORY | O_NONBLOCK | O_PATH | O_NOATIME;
 
 	(void)call;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", pinned);

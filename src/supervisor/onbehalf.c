@@ -174,7 +174,7 @@ static bool ob_fd_is_writable(const struct call *call, int fd)
 {
 	long flags = onbehalf_fd_flags(call->tid, fd);
 
-	return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY;
+	return flags >= 0 && !(flags & O_PATH) && (flags & OPEN_MODES) != O_RDONLY;
 }
 
 /* /proc/self/fd/N of ours, as a path that follows to the pinned object. */
