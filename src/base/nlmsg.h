@@ -24,7 +24,7 @@ struct nlmsg_request {
 struct nlmsg_replies {
 	size_t len;
 	bool full;                      /* something did not fit: as when a kernel's client does not read */
-	uint8_t data[NLMSG_REPLY_MAX];
+	_Alignas(4) uint8_t data[NLMSG_REPLY_MAX];      /* so that each datagram can be read where it lies */
 };
 
 /* Answers every message of the request; *out is overwritten. */
