@@ -99,10 +99,11 @@ int sandlock_spawn(const sandlock_policy *policy, const struct sandlock_spawn_ar
 		return rc;
 	AUTO(free) struct plan_fd *fds = mem_array(given.fd_count, sizeof *fds);
 	sandlock_sandbox *handle = mem_alloc(sizeof *handle);
-	if (!fds || !handle)
-		rc = api_error(err, ERR_MEMORY, -ENOMEM, "not enough memory for a sandbox");
-	if (rc == 0)
-		rc = translate(&given, &launch, fds, err);
+	if (!fds || !handle) {
+		mem_free(handle);
+		return api_error(err, ERR_MEMORY, -ENOMEM, "not enough memory for a sandbox");
+	}
+	rc = translate(&given, &launch, fds, err);
 	if (rc == 0 && given.on_port) {
 		handle->on_port = given.on_port;
 		handle->on_port_arg = given.on_port_arg;

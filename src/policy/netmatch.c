@@ -292,7 +292,7 @@ static int push_spans(struct netmatch *m, const struct entry *group, size_t coun
 {
 	AUTO(free) uint32_t *starts = mem_array(count, 2 * sizeof *starts);
 	AUTO(free) uint32_t *next = mem_array(count, 2 * sizeof *next);
-	AUTO(free) const struct entry **owner = mem_array(count, 2 * sizeof *owner);
+	AUTO(free) const struct entry **owner = mem_array(count, 2 * sizeof(void *));
 	struct cut c = { starts, next, owner, 0 };
 	int rc = 0;
 

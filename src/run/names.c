@@ -99,7 +99,7 @@ static int compare_places(const void *a, const void *b)
 /* The first rule of every name, in the order of the rules. */
 static int list_names(const struct policy *p, const struct net_rule ***out, size_t *count)
 {
-	const struct net_rule **list = mem_array(p->net_rules.len, sizeof *list);
+	const struct net_rule **list = mem_array(p->net_rules.len, sizeof(void *));
 	size_t len = 0;
 	size_t kept = 0;
 
@@ -108,11 +108,11 @@ static int list_names(const struct policy *p, const struct net_rule ***out, size
 	for (size_t i = 0; i < p->net_rules.len; i++)
 		if (p->net_rules.at[i].target == TARGET_NAME)
 			list[len++] = &p->net_rules.at[i];
-	qsort(list, len, sizeof(*list), compare_names);
+	qsort(list, len, sizeof(void *), compare_names);
 	for (size_t i = 0; i < len; i++)
 		if (kept == 0 || strcmp(list[i]->name, list[kept - 1]->name) != 0)
 			list[kept++] = list[i];
-	qsort(list, kept, sizeof(*list), compare_places);
+	qsort(list, kept, sizeof(void *), compare_places);
 	*out = list;
 	*count = kept;
 	return 0;

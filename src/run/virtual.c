@@ -282,7 +282,7 @@ static bool grants_net(struct plan *plan, const struct grant *g, bool *is_view)
 
 static bool is_virtual_file(const struct plan *plan, const struct grant *g)
 {
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (g->is_dir || !plan->out->files)
 		return false;
