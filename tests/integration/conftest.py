@@ -3,6 +3,7 @@ import os
 import sys
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import box  # noqa: E402
@@ -73,3 +74,19 @@ def lab(made_lab):
     made_lab.zone({})
     made_lab.forget()
     return made_lab
+
+
+def pytest_runtest_protocol(item, nextitem):
+    """In continuous integration a test that failed is tried once more, and the report says so: machines stall."""
+    if os.environ.get("SANDLOCK_CI") != "1":
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    if any(report.failed for report in reports):
+        print(f"\nnot at once: {item.nodeid}", file=sys.__stderr__, flush=True)
+        item._initrequest()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
