@@ -150,37 +150,40 @@ static bool has_real(const struct port_entry *e, const struct port_entry *like)
 	return e->real == like->real;
 }
 
+/* The newest entry like this one, copied out of the lock. */
+static bool look_up(struct portmap *m, bool (*is)(const struct port_entry *e, const struct port_entry *like),
+		    const struct port_entry *like, struct port_entry *out)
+{
+	pthread_mutex_lock(&m->lock);
+	const struct slot *s = newest(m, is, like);
+	if (s)
+		*out = s->entry;
+	pthread_mutex_unlock(&m->lock);
+	return s != NULL;
+}
+
 uint16_t portmap_real(struct portmap *m, enum net_proto proto, const struct addr *at)
 {
 	const struct port_entry like = { .proto = proto, .asked = at->port, .address = *at };
+	struct port_entry found;
 
-	pthread_mutex_lock(&m->lock);
-	const struct slot *s = newest(m, is_at, &like);
-	uint16_t real = s ? s->entry.real : 0;
-	pthread_mutex_unlock(&m->lock);
-	return real;
+	return look_up(m, is_at, &like, &found) ? found.real : 0;
 }
 
 uint16_t portmap_remembered(struct portmap *m, enum net_proto proto, uint16_t asked)
 {
 	const struct port_entry like = { .proto = proto, .asked = asked };
+	struct port_entry found;
 
-	pthread_mutex_lock(&m->lock);
-	const struct slot *s = newest(m, has_asked, &like);
-	uint16_t real = s ? s->entry.real : 0;
-	pthread_mutex_unlock(&m->lock);
-	return real;
+	return look_up(m, has_asked, &like, &found) ? found.real : 0;
 }
 
 uint16_t portmap_asked(struct portmap *m, enum net_proto proto, uint16_t real)
 {
 	const struct port_entry like = { .proto = proto, .real = real };
+	struct port_entry found;
 
-	pthread_mutex_lock(&m->lock);
-	const struct slot *s = newest(m, has_real, &like);
-	uint16_t asked = s ? s->entry.asked : real;
-	pthread_mutex_unlock(&m->lock);
-	return asked;
+	return look_up(m, has_real, &like, &found) ? found.asked : real;
 }
 
 bool port_inode_among(uint64_t inode, const uint64_t *inodes, size_t count)
