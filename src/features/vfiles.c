@@ -239,12 +239,20 @@ static int missing_file(const struct call *call, const struct vfiles *v, const s
 }
 
 /* Granted, but not to the kernel: it appeared after the start in a directory that was taken apart. */
-static void look_at_new_file(const struct vfiles *v, const char *path, struct object *object)
+static bool is_new(const struct vfiles *v, const char *path)
 {
-	if (!grants_find(v->grants, path, ACCESS_READ) || grants_told(v->grants, path, ACCESS_READ) ||
-	    grants_told(&v->virtuals->entries, path, ACCESS_READ))
-		return;
-	mean(object, MEANT_READ, grants_find(v->grants, path, ACCESS_READ | ACCESS_WRITE) != NULL);
+	return grants_find(v->grants, path, ACCESS_READ) && !grants_told(v->grants, path, ACCESS_READ) &&
+	       !grants_told(&v->virtuals->entries, path, ACCESS_READ);
+}
+
+/* Most opens: what the words alone tell to be none of ours needs no look at the object. Files of names are known by what
+ * they are, so where there are some, each object is looked at. */
+static bool is_plainly_the_kernels(const struct call *call, const struct vfiles *v, const struct where *where)
+{
+	char path[PATH_MAX];
+
+	return !(v->virtuals->kinds & VIRTUAL_FILES) && where->resolve == 0 &&
+	       call->kernel->plain_name(call, where->dirfd, where->path, path) == 0 && !is_new(v, path);
 }
 
 static void recognise(const struct call *call, const struct vfiles *v, struct object *object)
@@ -271,8 +279,8 @@ static void recognise(const struct call *call, const struct vfiles *v, struct ob
 		mean(object, MEANT_FILE, number);
 	else if (object->at.procfs || object->at.sysfs)
 		look_at_kernel_file(call, v, path, object);
-	else if (v->virtuals->listed_len)
-		look_at_new_file(v, path, object);
+	else if (v->virtuals->listed_len && is_new(v, path))
+		mean(object, MEANT_READ, grants_find(v->grants, path, ACCESS_READ | ACCESS_WRITE) != NULL);
 }
 
 static bool some_are_missing(const struct virtuals *v)
@@ -414,6 +422,8 @@ static struct verdict on_open(const struct call *call, void *state)
 		.no_follow = (flags & O_NOFOLLOW) != 0 || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL),
 		.resolve = resolve,
 	};
+	if (is_plainly_the_kernels(call, v, &where))
+		return pass_on(v);
 	int rc = find(call, v, &where, &object);
 	if (rc == MUST_WAIT)
 		return v_later();
@@ -543,11 +553,27 @@ static bool questions_wanted(const struct policy *p)
 	{ .syscall = (call), .on_call = on_question, .flags = LOOKS, .when = questions_wanted, .conditional = true, \
 	  .test_arg = 0, .test_op = ARG_EQ, .test_value = (uint32_t)AT_FDCWD }
 
+/* Landlock judges opens for writing alone, unless a right to write reaches what is hidden from it. */
+static bool writes_wanted(const struct policy *p)
+{
+	return p->virtual_kinds & (VIRTUAL_FILES | VIRTUAL_WRITES);
+}
+
+static bool writes_unwanted(const struct policy *p)
+{
+	return !writes_wanted(p);
+}
+
+#define OPEN(call, flags_arg)                                                                              \
+	{ .syscall = (call), .on_call = on_open, .flags = LOOKS, .when = writes_wanted },                  \
+	{ .syscall = (call), .on_call = on_open, .flags = LOOKS, .when = writes_unwanted, .conditional = true, \
+	  .test_arg = (flags_arg), .test_op = ARG_MASK_NE, .test_mask = OPEN_MODES, .test_value = O_WRONLY }
+
 static const struct handler vfiles_handlers[] = {
-	{ "open", on_open, LOOKS },
-	{ "creat", on_open, LOOKS },
-	{ "openat", on_open, LOOKS },
+	OPEN("open", 1),
+	OPEN("openat", 2),
 	{ "openat2", on_open, LOOKS },
+	{ .syscall = "creat", .on_call = on_open, .flags = LOOKS, .when = writes_wanted },
 	QUESTION("stat"),
 	QUESTION("lstat"),
 	PATH_QUESTION("newfstatat", 3),

@@ -89,7 +89,9 @@ const struct option_row option_rows[] = {
 	  .help = "let the program read and run what is at or below PATH",
 	  .more = "A file, or a directory with everything below it. Reading implies execution, unless an execute list "
 		  "(--fs-exec) is given or --no-exec-read is set: then only what --fs-exec and the presets name may be "
-		  "run. A path that does not exist stops the start.",
+		  "run. A path that does not exist stops the start. Beneath /proc the program sees its own processes only, so "
+		  "a grant of it, or of /, has the supervisor look at every open for reading; folders by name, such as "
+		  "/usr, /etc and /home, are opened at full speed.",
 	  .default_text = "what the presets grant; the current directory when no path is granted and --bare is not set" },
 	{ .flag = "fs-write", .short_flag = 'w', .key = "filesystem.write", .flat_key = "fs_writable",
 	  .type = OPT_PATHS, FIELD(fs_write), .group = FILES, .metavar = "PATH",

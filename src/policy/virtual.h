@@ -18,6 +18,7 @@ enum virtual_kind {
 	VIRTUAL_NET = 2,        /* the net directory of every task in procfs is a view */
 	VIRTUAL_TASKS = 4,      /* all of procfs is granted: the supervisor opens what belongs to tasks of the sandbox */
 	VIRTUAL_SYS = 8,        /* network devices in sysfs and /proc/sys are hidden, but for the loopback */
+	VIRTUAL_WRITES = 16,    /* a grant to write reaches one of these: opens for writing are looked at too */
 };
 
 /* What makes two descriptors the same object. */

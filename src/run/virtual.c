@@ -311,6 +311,8 @@ static int judge(struct plan *plan, struct grant *g)
 		plan->out->kinds |= kinds;
 	if (kinds & VIRTUAL_TASKS)
 		plan->out->net_names = UINT64_MAX;
+	if (plan->out->kinds && g->access & ACCESS_WRITE)
+		plan->out->kinds |= VIRTUAL_WRITES;
 	if (!g->is_dir || is_view || is_hidden == HIDDEN_GONE)
 		return 0;
 	if (!is_net && is_kernels(g->path) && !is_gpu(g))

@@ -6,6 +6,7 @@
 
 /* See the members of the same names in struct kernel_ops. */
 int files_locate(const struct call *call, const struct where *where, struct located *out);
+int files_plain_name(const struct call *call, int dirfd, const char *path, char *out);
 int files_reopen(const struct call *call, int pinned, int flags);
 bool files_in_tree(const struct call *call, pid_t pid);
 int files_read_proc(const struct call *call, const char *tail, struct str *out);

@@ -250,6 +250,9 @@ struct kernel_ops {
 	/* Finds what a path means without opening it. MUST_WAIT where the kernel's caches are not enough. -ENOENT fills
 	 * in `parent` and `name` where that was asked for; other -errno fill in nothing. */
 	int (*locate)(const struct call *call, const struct where *where, struct located *out);
+	/* The canonical name of what `path` means, where the kernel's caches tell it at once: no link and no ".." on the
+	 * way, and not of procfs or sysfs. It may not exist. `out` has PATH_MAX bytes. 0, or -errno: locate it. */
+	int (*plain_name)(const struct call *call, int dirfd, const char *path, char *out);
 	/* A descriptor that reads what is pinned; flags as of open. */
 	int (*reopen)(const struct call *call, int pinned, int flags);
 	/* Is it a process or a thread of this sandbox? */

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/sys.h"
 #include "supervisor/files.h"
 #include "supervisor/onbehalf.h"
@@ -291,4 +292,44 @@ int files_locate(const struct call *call, const struct where *where, struct loca
 	if (rc < 0)
 		fd_close(&out->fd);
 	return rc;
+}
+
+/* --- by its words alone --- */
+
+/* The path from the root in `out`: what it begins at is named by the kernel. */
+static int spell_out(pid_t tid, int dirfd, const char *path, char *out)
+{
+	char link[40];
+	ssize_t len = 0;
+
+	while (path[0] == '.' && path[1] == '/')
+		path += 2;
+	if (path[0] != '/') {
+		snprintf(link, sizeof link, dirfd == AT_FDCWD ? "/proc/%d/cwd" : "/proc/%d/fd/%d", (int)tid, dirfd);
+		len = sys_readlinkat(AT_FDCWD, link, out, PATH_MAX - 1);
+		if (len < 0)
+			return (int)len;
+		len -= len == 1;        /* the root */
+	}
+	int n = snprintf(out + len, PATH_MAX - (size_t)len, "%s%s", path[0] == '/' ? "" : "/", path);
+
+	return n < 0 || n >= PATH_MAX - (int)len ? -ENAMETOOLONG : 0;
+}
+
+/* Wrong only if the caller's directory moves just now. */
+int files_plain_name(const struct call *call, int dirfd, const char *path, char *out)
+{
+	static const struct open_how_v0 how = { .flags = WALK, .resolve = RES_NO_SYMLINKS | RES_CACHED };
+	int rc = spell_out(call->tid, dirfd, path, out);
+	struct statfs fs;
+
+	if (rc < 0)
+		return rc;
+	if (!path_is_clean(out))
+		return -EINVAL;
+	AUTO(fd) int fd = sys_openat2(AT_FDCWD, out, &how);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	rc = (int)SYS(SYS_fstatfs, fd, &fs);
+	return rc == 0 && (fs.f_type == PROC_MAGIC || fs.f_type == SYSFS_MAGIC) ? -EXDEV : rc;
 }

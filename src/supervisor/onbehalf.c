@@ -523,6 +523,7 @@ const struct kernel_ops onbehalf_ops = {
 	.removexattr = ob_removexattr,
 	.fsflags = ob_fsflags,
 	.locate = files_locate,
+	.plain_name = files_plain_name,
 	.reopen = files_reopen,
 	.in_tree = files_in_tree,
 	.read_proc = files_read_proc,

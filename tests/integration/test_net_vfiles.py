@@ -24,7 +24,7 @@ def flags_of(victim):
 
 
 def read_real(path):
-    with open(path) as f:
+    with open(path, errors="replace") as f:
         return f.read()
 
 

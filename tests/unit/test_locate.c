@@ -135,6 +135,43 @@ static void a_path_that_leads_nowhere_says_why(void **unused)
 	assert_int_equal(locate("x", 999, false, 0, &out), -EBADF);
 }
 
+static void a_path_without_links_is_named_by_its_words(void **unused)
+{
+	AUTO(fd) int dir = open("dir", O_PATH | O_CLOEXEC);
+	const char *const file = at("dir/file");
+	const struct {
+		const char *path;
+		int dirfd;
+		const char *name;       /* NULL: locate it */
+	} cases[] = {
+		{ "dir/file", AT_FDCWD, file }, { "././dir/file", AT_FDCWD, file },
+		{ "file", dir, file }, { at("dir"), dir, at("dir") }, { "dir/none", AT_FDCWD, at("dir/none") },
+		{ "link", AT_FDCWD, NULL }, { "dir/../dir/file", AT_FDCWD, NULL }, { "dir/", AT_FDCWD, NULL },
+		{ "/proc/1/status", AT_FDCWD, NULL }, { "/proc/self/status", AT_FDCWD, NULL },
+		{ "/sys/kernel", AT_FDCWD, NULL }, { "cwd/file", AT_FDCWD, NULL }, { "", AT_FDCWD, NULL },
+		{ "file", 999, NULL },
+	};
+	struct call call = caller(false);
+
+	(void)unused;
+	char name[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		faccessat(cases[i].dirfd, cases[i].path, F_OK, 0);      /* what it asks must be in the caches */
+		int rc = files_plain_name(&call, cases[i].dirfd, cases[i].path, name);
+
+		if ((rc == 0) != (cases[i].name != NULL))
+			fail_msg("%s: %d", cases[i].path, rc);
+		if (rc == 0)
+			assert_string_equal(name, cases[i].name);
+	}
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(access("none", F_OK), -1);
+	assert_int_equal(files_plain_name(&call, AT_FDCWD, "none", name), 0);
+	assert_string_equal(name, "/none");
+	assert_int_equal(chdir(top), 0);
+}
+
 static void a_final_link_is_the_object_where_that_was_asked_for(void **unused)
 {
 	struct located out;
@@ -262,6 +299,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_way_to_a_file_ends_at_it),
 		cmocka_unit_test(a_path_that_leads_nowhere_says_why),
+		cmocka_unit_test(a_path_without_links_is_named_by_its_words),
 		cmocka_unit_test(a_final_link_is_the_object_where_that_was_asked_for),
 		cmocka_unit_test(what_is_missing_is_told_with_its_directory),
 		cmocka_unit_test(files_of_the_kernel_are_the_callers),

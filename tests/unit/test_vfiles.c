@@ -93,6 +93,17 @@ static int own_locate(const struct call *call, const struct where *where, struct
 	return -EACCES;
 }
 
+/* A path that begins with "/plain" needs no look. */
+static int own_plain_name(const struct call *call, int dirfd, const char *path, char *out)
+{
+	(void)call;
+	(void)dirfd;
+	if (strncmp(path, "/plain", 6) != 0)
+		return -ELOOP;
+	snprintf(out, PATH_MAX, "%s", path + 6);
+	return 0;
+}
+
 static int own_path_of(const struct call *call, int pinned, char *out)
 {
 	(void)call;
@@ -179,6 +190,7 @@ static int setup(void **unused)
 	ops = fake_ops;
 	ops.locate = own_locate;
 	ops.path_of = own_path_of;
+	ops.plain_name = own_plain_name;
 	ops.reopen = own_reopen;
 	ops.in_tree = own_in_tree;
 	ops.read_proc = own_read_proc;
@@ -359,6 +371,28 @@ static void what_appeared_in_a_folder_taken_apart_is_opened_as_granted(void **un
 	(void)two;
 }
 
+static void what_its_words_tell_is_not_looked_at(void **unused)
+{
+	static const struct {
+		const char *path;
+		bool looked_at;
+	} cases[] = {
+		{ "/plain/usr/file", false }, { "/plain/later/entry/x", false }, { "/plain/nowhere", false },
+		{ "/plain/later/file", true }, { "told", true },
+	};
+
+	(void)unused;
+	for (int names = 0; names < 2; names++) {
+		virtuals.kinds = names ? 15 : 14;
+		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+			asked.path = NULL;
+			assert_int_equal(ask_open(cases[i].path, O_RDONLY).kind, V_CONTINUE);
+			if ((asked.path != NULL) != (names || cases[i].looked_at))
+				fail_msg("%s", cases[i].path);
+		}
+	}
+}
+
 static void explain_looks_on_after_us(void **unused)
 {
 	(void)unused;
@@ -478,8 +512,9 @@ static void a_fault_gives_an_error_and_leaks_nothing(void **unused)
 static void rows_depend_on_what_is_virtual(void **unused)
 {
 	const struct policy none = { 0 }, net = { .virtual_kinds = VIRTUAL_NET };
+	const struct policy written = { .virtual_kinds = VIRTUAL_NET | VIRTUAL_WRITES };
 	const struct policy alone = { .virtual_kinds = VIRTUAL_NET, .no_supervisor = true };
-	size_t always = 0;
+	size_t always = 0, some = 0, all = 0;
 
 	(void)unused;
 	assert_false(feature_vfiles.wanted(&none));
@@ -489,9 +524,17 @@ static void rows_depend_on_what_is_virtual(void **unused)
 		const struct handler *h = &feature_vfiles.handlers[i];
 
 		assert_true(h->flags & H_MAY_CONTINUE);
-		always += !h->when || h->when(&net);
+		always += !h->when;
+		some += h->when && h->when(&net);
+		all += h->when && h->when(&written);
+		if (h->when && h->when(&net))           /* opens that do not write */
+			assert_true(h->conditional && h->test_op == ARG_MASK_NE && h->test_value == O_WRONLY);
+		if (h->when && h->when(&written))
+			assert_false(h->conditional);
 	}
-	assert_int_equal(always, 4);
+	assert_int_equal(always, 1);            /* openat2: its flags are in memory */
+	assert_int_equal(some, 2);
+	assert_int_equal(all, 3);
 }
 
 int main(void)
@@ -504,6 +547,7 @@ int main(void)
 		TEST(the_view_of_the_network_is_closed),
 		TEST(what_landlock_is_not_told_is_opened_for_reading),
 		TEST(what_appeared_in_a_folder_taken_apart_is_opened_as_granted),
+		TEST(what_its_words_tell_is_not_looked_at),
 		TEST(explain_looks_on_after_us),
 		cmocka_unit_test_setup_teardown(a_file_that_the_host_has_not_got_is_there, setup_missing, teardown_missing),
 		TEST(stat_says_what_the_descriptor_says),

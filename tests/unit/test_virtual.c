@@ -391,6 +391,19 @@ static void grants_of_kernel_files_are_judged_by_what_they_reach(void **unused)
 	}
 }
 
+static void a_grant_to_write_has_opens_for_writing_looked_at(void **unused)
+{
+	struct planned p;
+
+	(void)unused;
+	assert_int_equal(plan_for("/proc", NULL, true, &p), 0);
+	assert_int_equal(p.virtuals.kinds, VIRTUAL_NET | VIRTUAL_TASKS | VIRTUAL_SYS | VIRTUAL_WRITES);
+	plan_fini(&p);
+	assert_int_equal(plan_for("/usr", NULL, true, &p), 0);
+	assert_int_equal(p.virtuals.kinds, 0);
+	plan_fini(&p);
+}
+
 static void without_a_supervisor_nothing_is_virtual(void **unused)
 {
 	struct planned p = { .policy = policy_new() };
@@ -443,6 +456,7 @@ int main(void)
 		cmocka_unit_test(a_folder_with_a_virtual_file_becomes_its_other_entries),
 		cmocka_unit_test(the_file_itself_is_withheld),
 		cmocka_unit_test(grants_of_kernel_files_are_judged_by_what_they_reach),
+		cmocka_unit_test(a_grant_to_write_has_opens_for_writing_looked_at),
 		cmocka_unit_test(without_a_supervisor_nothing_is_virtual),
 		cmocka_unit_test(a_plan_that_fails_leaves_nothing_behind),
 	};
