@@ -179,6 +179,8 @@ struct file_attr_v0 {
 	uint32_t extsize, nextents, projid, cowextsize;
 };
 
+#define PIDFD_OF_THREAD O_EXCL         /* of 6.9: pidfd_open gives one of the very task */
+
 #define RES_NO_XDEV 0x01
 #define RES_NO_MAGICLINKS 0x02
 #define RES_NO_SYMLINKS 0x04

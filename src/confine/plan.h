@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/task.h"
+
 /* The steps of the child, in order. Names for people are in plan.c. */
 enum child_step {
 	STEP_GROUP,             /* own process group, foreground */
@@ -161,19 +163,6 @@ enum news_kind {
 /* Entry points of the two tasks; they never return. */
 void reaper_main(void *start) __attribute__((noreturn));
 void child_main(void *start) __attribute__((noreturn));
-
-/* A task to clone, which shares our memory. */
-struct task {
-	uint64_t flags;                 /* CLONE_*; what they do not share is copied; handlers are reset where the kernel can */
-	int exit_signal;
-	void *stack;
-	size_t stack_size;
-	int *child_tid;                 /* for CLONE_CHILD_CLEARTID */
-	int cgroup;                     /* for CLONE_INTO_CGROUP, which no older way of cloning can replace */
-};
-
-/* Clones it and runs fn(arg) on its stack. The pid or -errno. */
-long task_clone(const struct task *task, void (*fn)(void *), void *arg);
 
 /* Closes every descriptor but these; sorts them, and passes over -1. */
 void task_close_all_but(int *keep, size_t count);

@@ -18,6 +18,7 @@
 
 #define SECOND 1000000000ULL
 #define CLIENT_SECONDS 20               /* a TCP client that says nothing for so long is dropped */
+#define ACCEPT_PAUSE (SECOND / 10)      /* when the host has no descriptor left, the connection waits in the queue */
 #define CLIENT_LOOKUPS (NAMESERVER_LOOKUPS - 8)
 #define BATCH 16                        /* datagrams of one socket before the others get their turn */
 #define NO_CLIENT (-1)
@@ -72,6 +73,7 @@ struct nameserver {
 	struct job job[NAMESERVER_LOOKUPS];
 	uint64_t serial;
 	uint64_t next_refresh;
+	uint64_t accept_again;          /* 0: at once */
 	pthread_t thread;
 	bool running;
 };
@@ -348,6 +350,8 @@ static void accept_one(struct nameserver *ns, int listener)
 	int fd = (int)SYS(SYS_accept4, ns->listener[listener], 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct client *oldest = &ns->client[0];
 
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
+		ns->accept_again = sys_now() + ACCEPT_PAUSE;
 	if (fd < 0)
 		return;
 	for (size_t i = 0; i < NAMESERVER_CLIENTS; i++) {
@@ -412,9 +416,14 @@ static void serve_client(struct nameserver *ns, struct client *c)
 	take_questions(ns, c);
 }
 
+static bool takes_connections(int listener)
+{
+	return listener == LISTEN_TCP4 || listener == LISTEN_TCP6;
+}
+
 static void serve_listener(struct nameserver *ns, int listener)
 {
-	if (listener == LISTEN_TCP4 || listener == LISTEN_TCP6) {
+	if (takes_connections(listener)) {
 		accept_one(ns, listener);
 		return;
 	}
@@ -434,8 +443,13 @@ static uint64_t fill_polls(const struct nameserver *ns, struct pollfd *p)
 	uint64_t next = ns->next_refresh;
 
 	p[POLL_WAKE] = (struct pollfd){ .fd = ns->wake, .events = POLLIN };
-	for (int i = 0; i < LISTENERS; i++)
-		p[POLL_LISTEN + i] = (struct pollfd){ .fd = ns->listener[i], .events = POLLIN };
+	for (int i = 0; i < LISTENERS; i++) {
+		bool pauses = ns->accept_again && takes_connections(i);
+
+		p[POLL_LISTEN + i] = (struct pollfd){ .fd = pauses ? -1 : ns->listener[i], .events = POLLIN };
+	}
+	if (ns->accept_again && ns->accept_again < next)
+		next = ns->accept_again;
 	for (int i = 0; i < NAMESERVER_CLIENTS; i++) {
 		const struct client *c = &ns->client[i];
 		short events = c->out_len ? POLLOUT : c->waits ? 0 : POLLIN;
@@ -454,21 +468,37 @@ static uint64_t fill_polls(const struct nameserver *ns, struct pollfd *p)
 	return next;
 }
 
+/* Only what is open is handed over: the kernel takes no more entries than the process may have descriptors. */
 static void wait_for_something(struct pollfd *p, uint64_t next)
 {
+	const struct timespec pause = { .tv_nsec = ACCEPT_PAUSE };
+	struct pollfd open[POLL_MAX];
+	size_t index[POLL_MAX];
+	size_t n = 0;
 	uint64_t now = sys_now();
 	uint64_t rest = next > now ? next - now : 0;
 	const struct timespec timeout = { .tv_sec = (time_t)(rest / SECOND), .tv_nsec = (long)(rest % SECOND) };
 
-	if (SYS(SYS_ppoll, p, POLL_MAX, next == UINT64_MAX ? NULL : &timeout, 0, 8) < 0)
-		for (int i = 0; i < POLL_MAX; i++)
-			p[i].revents = 0;
+	for (size_t i = 0; i < POLL_MAX; i++) {
+		p[i].revents = 0;
+		if (p[i].fd < 0)
+			continue;
+		open[n] = p[i];
+		index[n++] = i;
+	}
+	long rc = SYS(SYS_ppoll, open, n, next == UINT64_MAX ? NULL : &timeout, 0, 8);
+	if (rc < 0 && rc != -EINTR)
+		SYS(SYS_ppoll, 0, 0, &pause, 0, 8);
+	for (size_t i = 0; rc > 0 && i < n; i++)
+		p[index[i]].revents = open[i].revents;
 }
 
 static void serve(struct nameserver *ns, const struct pollfd *p)
 {
 	uint64_t now = sys_now();
 
+	if (ns->accept_again <= now)
+		ns->accept_again = 0;
 	for (int i = 0; i < NAMESERVER_LOOKUPS; i++)
 		if (ns->job[i].busy && (p[POLL_JOB + i].revents || ns->job[i].lookup.deadline <= now))
 			step_job(ns, &ns->job[i]);

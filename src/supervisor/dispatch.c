@@ -182,8 +182,8 @@ static struct verdict ask(const struct dispatch *d, const struct dispatch_chain 
 
 		if (v.kind == V_CONTINUE && !(slot->handler->flags & H_MAY_CONTINUE))
 			return v_errno(EPERM);
-		/* A second wait, or one that nobody was told of, would never end. */
-		if (v.kind == V_LATER && (call->may_wait || !(slot->handler->flags & H_TRIES)))
+		/* One that nobody was told of would never end. */
+		if (v.kind == V_LATER && !(slot->handler->flags & H_TRIES))
 			return v_errno(EAGAIN);
 		if (v.kind != V_NEXT)
 			return v;

@@ -34,7 +34,8 @@ enum verdict_kind {
 	V_ERRNO,                /* value is a positive errno */
 	V_GIVE_FD,              /* value is a descriptor that the reply now owns; the caller gets a copy */
 	V_CONTINUE,             /* let the kernel run the call; legal only in rows with H_MAY_CONTINUE */
-	V_LATER,                /* it would have to wait: ask again on a worker; legal in H_TRIES rows while !may_wait */
+	V_LATER,                /* it would have to wait: ask again on a worker, or, when it says so there, after others
+				 * that wait have had their turn; legal in H_TRIES rows */
 };
 
 struct verdict {
@@ -153,6 +154,8 @@ struct progress {
 	unsigned messages;      /* whole messages of a sendmmsg */
 	unsigned waits;         /* in a row, without anything done in between */
 	int first;              /* what the first try of a connect said: -EINPROGRESS or -EALREADY */
+	uint64_t turn;          /* when the worker took it up, in CLOCK_MONOTONIC */
+	bool crowded;           /* the last try had to give its descriptors back: pause before the next */
 	uint64_t deadline;      /* of SO_SNDTIMEO, in CLOCK_MONOTONIC; 0: not looked at yet; UINT64_MAX: none */
 };
 

@@ -60,7 +60,7 @@ struct supervisor {
 	pthread_cond_t work;            /* queue not empty, or stopping */
 	pthread_cond_t room;            /* a box was given back */
 	struct call_queue shorts;       /* H_BLOCKS rows: served first */
-	struct call_queue waits;        /* V_LATER: at most SUPERVISOR_WORKERS - SUPERVISOR_SHORT_WORKERS run */
+	struct call_queue waits;        /* V_LATER: at most SUPERVISOR_WORKERS - SUPERVISOR_SHORT_WORKERS run, by turns */
 	struct call_box *pool;          /* a few free boxes */
 	unsigned pooled;
 	unsigned idle;                  /* workers without a call */
@@ -98,6 +98,8 @@ struct call_box *workers_own_box(struct supervisor *s);
 /* Hands a box over to a worker, which gives it back to the pool: one of workers_box, or, with `waits`, one whose call has
  * said V_LATER. 0, or -errno: the box of workers_box is back in the pool, the one that waits is still the caller's. */
 int workers_queue(struct supervisor *s, struct call_box *box, bool waits);
+/* On a worker: has a call that was taken up at `turn` waited long enough, so that one of those in the queue is next? */
+bool workers_turn_is_over(struct supervisor *s, uint64_t turn);
 void workers_init(struct supervisor *s);
 void workers_stop(struct supervisor *s);
 void workers_fini(struct supervisor *s);

@@ -25,7 +25,6 @@
 #include "supervisor/sockets.h"
 
 #define TREE_MAX 65536
-#define PIDFD_OF_THREAD O_EXCL          /* of 6.9 */
 #define SMALL_FILE 4096
 
 static struct supervisor *owner(const struct call *call)

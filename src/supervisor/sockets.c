@@ -2,11 +2,11 @@
  * Sockets of the child, acted on for it: the socket operations of kernel_ops. Nothing here decides; every act is on a
  * descriptor that was pinned before the decision, with copies that the decision was made on.
  *
- * A connect must not wait in the kernel, where nobody could call it off. So a blocking socket that is not connected is
- * O_NONBLOCK for the moment of the call. The flag is one of the description that the caller shares: another thread of
- * it that reads or sends on the same, still unconnected socket in these microseconds may see EAGAIN for ENOTCONN, and
- * one that sets O_NONBLOCK itself in them loses it. A caller that takes the flag away again to make us wait stops its
- * own sandbox's supervisor until the kernel gives up, and at the end sockets_stop frees it.
+ * A connect must not wait in the kernel, where nobody could call it off. Streams of unix sockets connect aside. A blocking
+ * socket of TCP that is not connected is O_NONBLOCK for the moment of the call. The flag is one of the description that the
+ * caller shares: another thread of it that reads or sends on the same, still unconnected socket in these microseconds may
+ * see EAGAIN for ENOTCONN, and one that sets O_NONBLOCK itself in them loses it. A caller that takes the flag away again to
+ * make us wait stops its own sandbox's supervisor until the kernel gives up, and at the end sockets_stop frees it.
  */
 #include "supervisor/sockets.h"
 
@@ -21,12 +21,16 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "supervisor/aside.h"
 #include "supervisor/control.h"
 #include "supervisor/notify.h"
+#include "supervisor/onbehalf.h"
 #include "supervisor/waiting.h"
 
 /* States of a TCP socket in which connect could wait; enum of the kernel's net/tcp_states.h. */
 enum { TCP_IS_SYN_SENT = 2, TCP_IS_SYN_RECV = 3, TCP_IS_CLOSE = 7 };
+
+#define MOMENT_NS 5000000L
 
 static int option(int sock, int level, int name, void *value, int size)
 {
@@ -63,6 +67,13 @@ int sockets_info(const struct call *call, int sock, unsigned want, struct socket
 	return 0;
 }
 
+static bool is_unix(int sock)
+{
+	int domain = 0;
+
+	return option(sock, SOL_SOCKET, SO_DOMAIN, &domain, sizeof domain) == 0 && domain == AF_UNIX;
+}
+
 /* --- connect --- */
 
 /* The call itself, where sockets_stop can see it. */
@@ -94,31 +105,23 @@ void sockets_stop(struct supervisor *s)
 	pthread_mutex_unlock(&s->connect_lock);
 }
 
-/* Might connect wait on this socket, which blocks? *tcp: it is one of TCP. */
-static bool could_wait(int sock, const void *name, size_t len, bool *tcp)
+/* Might connect wait on this socket, which blocks? Of those that come here, only one of TCP that is not connected. */
+static bool could_wait(int sock, const void *name, size_t len)
 {
 	uint16_t family = AF_UNSPEC;
 	uint8_t state;
-	int type = 0;
 
-	*tcp = option(sock, IPPROTO_TCP, TCP_INFO, &state, sizeof state) == 0;
 	if (len >= sizeof family)
 		memcpy(&family, name, sizeof family);
-	if (len < sizeof family || family == AF_UNSPEC)
-		return false;
-	if (*tcp)
-		return state == TCP_IS_CLOSE || state == TCP_IS_SYN_SENT || state == TCP_IS_SYN_RECV;
-	struct sockaddr_storage peer;
-	int size = sizeof peer;
-	return option(sock, SOL_SOCKET, SO_TYPE, &type, sizeof type) == 0 && type != SOCK_DGRAM &&
-	       SYS(SYS_getpeername, sock, &peer, &size) == -ENOTCONN;
+	return family != AF_UNSPEC && option(sock, IPPROTO_TCP, TCP_INFO, &state, sizeof state) == 0 &&
+	       (state == TCP_IS_CLOSE || state == TCP_IS_SYN_SENT || state == TCP_IS_SYN_RECV);
 }
 
 /*
- * One connect that does not wait. On TCP the second call is what completes a connection that was made meanwhile (on the
+ * One connect that does not wait. The second call is what completes a connection that was made meanwhile (on the
  * same machine it is when the first returns), exactly as the end of a blocking connect does: 0, or its error.
  */
-static int try_once(const struct call *call, int sock, const void *name, size_t len, bool tcp)
+static int try_once(const struct call *call, int sock, const void *name, size_t len)
 {
 	const int on = 1;
 	const int off = 0;
@@ -127,7 +130,7 @@ static int try_once(const struct call *call, int sock, const void *name, size_t 
 	if (rc < 0)
 		return rc;
 	rc = connect_now(call, sock, name, len);
-	if (tcp && (rc == -EINPROGRESS || rc == -EALREADY)) {
+	if (rc == -EINPROGRESS || rc == -EALREADY) {
 		if (!call->progress->first)
 			call->progress->first = rc;
 		rc = connect_now(call, sock, name, len);
@@ -140,7 +143,6 @@ static int try_once(const struct call *call, int sock, const void *name, size_t 
 static int try_connect(const struct call *call, int sock, const void *name, size_t len, bool *waits)
 {
 	struct supervisor *s = call->supervisor;
-	bool tcp = false;
 	int rc;
 
 	*waits = false;
@@ -148,11 +150,11 @@ static int try_connect(const struct call *call, int sock, const void *name, size
 	long flags = SYS(SYS_fcntl, sock, F_GETFL);
 	if (flags < 0) {
 		rc = (int)flags;
-	} else if (flags & O_NONBLOCK || !could_wait(sock, name, len, &tcp)) {
+	} else if (flags & O_NONBLOCK || !could_wait(sock, name, len)) {
 		rc = connect_now(call, sock, name, len);
 	} else {
-		rc = try_once(call, sock, name, len, tcp);
-		*waits = tcp ? rc == -EINPROGRESS || rc == -EALREADY : rc == -EAGAIN;
+		rc = try_once(call, sock, name, len);
+		*waits = rc == -EINPROGRESS || rc == -EALREADY;
 	}
 	pthread_mutex_unlock(&s->switch_lock);
 	return rc;
@@ -179,10 +181,60 @@ static int failed_connection(const struct call *call, int sock)
 	return error ? -error : -ECONNABORTED;
 }
 
+static bool is_connected(int sock)
+{
+	struct sockaddr_storage peer;
+	int size = sizeof peer;
+
+	return SYS(SYS_getpeername, sock, &peer, &size) == 0;
+}
+
+/* Did the task of the call end in the moment that the notify thread can spare? */
+static bool ends_soon(const struct supervisor *s, const struct aside *a)
+{
+	const struct timespec moment = { .tv_nsec = MOMENT_NS };
+	struct pollfd polls[2] = { { .fd = a->pidfd, .events = POLLIN }, { .fd = s->wake, .events = POLLIN } };
+
+	return SYS(SYS_ppoll, polls, 2, &moment, 0, 8) > 0 && polls[0].revents;
+}
+
+/*
+ * A stream to a unix listener whose queue is full waits in the kernel until there is room, and what else is done to the
+ * socket does not end that: so the call is made aside. There it waits as the caller's would, or does not.
+ */
+static int connect_aside(const struct call *call, int sock, const void *name, size_t len)
+{
+	struct supervisor *s = call->supervisor;
+	struct aside aside;
+	int rc = aside_begin(&aside, SYS_connect, (const long[6]){ sock, (long)(uintptr_t)name, (long)len });
+
+	if (rc == -EMFILE || rc == -ENFILE || rc == -EAGAIN || rc == -ENOMEM) {
+		/* No room for it now; there will be when others that wait are through. */
+		rc = call->may_wait ? waiting_for(call, sock, sock, 0) : MUST_WAIT;
+		call->progress->crowded = true;
+		return rc == 0 ? MUST_WAIT : rc;
+	}
+	if (rc < 0)
+		return rc;
+	if (call->may_wait)
+		rc = waiting_for(call, sock, aside.pidfd, POLLIN);
+	else
+		rc = ends_soon(s, &aside) ? 0 : MUST_WAIT;
+	long result = aside_end(&aside);
+	if (result == -ECANCELED && is_connected(sock))
+		result = 0;             /* killed in the moment after the connection was made */
+	if (result != -ECANCELED)
+		return (int)result;
+	return rc == 0 ? MUST_WAIT : rc == -ETIMEDOUT ? -EAGAIN : rc;
+}
+
 int sockets_connect(const struct call *call, int sock, const void *name, size_t len)
 {
 	bool waits;
+	int type = 0;
 
+	if (is_unix(sock) && option(sock, SOL_SOCKET, SO_TYPE, &type, sizeof type) == 0 && type != SOCK_DGRAM)
+		return connect_aside(call, sock, name, len);
 	for (;;) {
 		int rc = failed_connection(call, sock);
 
@@ -193,24 +245,19 @@ int sockets_connect(const struct call *call, int sock, const void *name, size_t 
 			return rc;
 		if (!call->may_wait)
 			return MUST_WAIT;
-		/* A unix listener whose queue is full cannot be polled for, nor can a socket that was woken for nothing: what
-		 * lies in its error queue would wake it again at once. */
-		rc = waiting_for(call, sock, rc == -EAGAIN || call->progress->waits++ ? 0 : POLLOUT);
+		/* A socket that was woken for nothing cannot be polled: what lies in its error queue would wake it again at
+		 * once. */
+		rc = waiting_for(call, sock, sock, call->progress->waits++ ? 0 : POLLOUT);
+		if (rc == MUST_WAIT)
+			call->progress->waits = 0;
 		if (rc == -ETIMEDOUT)
-			return call->progress->first ? call->progress->first : -EAGAIN;
+			return call->progress->first;
 		if (rc < 0)
 			return rc;
 	}
 }
 
 /* --- send --- */
-
-static bool is_unix(int sock)
-{
-	int domain = 0;
-
-	return option(sock, SOL_SOCKET, SO_DOMAIN, &domain, sizeof domain) == 0 && domain == AF_UNIX;
-}
 
 static ssize_t send_now(const struct call *call, int sock, const struct outgoing *message, int flags)
 {
@@ -275,17 +322,34 @@ int sockets_wait_to_send(const struct call *call, int sock, int flags)
 		return rc < 0 ? rc : -EAGAIN;
 	if (!call->may_wait)
 		return MUST_WAIT;
-	rc = waiting_for(call, sock, call->progress->waits++ ? 0 : POLLOUT);
+	rc = waiting_for(call, sock, sock, call->progress->waits++ ? 0 : POLLOUT);
+	if (rc == MUST_WAIT)
+		call->progress->waits = 0;
 	return rc == -ETIMEDOUT ? -EAGAIN : rc;
+}
+
+/*
+ * A pidfd that was opened while the call was valid is the caller's for good. Kernels before 6.9 have none of a thread: there
+ * the number is used, of the caller's process only, in the moment after it was known to be the caller's.
+ */
+static void send_sigpipe(const struct call *call)
+{
+	struct supervisor *s = call->supervisor;
+	AUTO(fd) int pidfd = sys_pidfd_open(call->tid, PIDFD_OF_THREAD);
+	pid_t process = pidfd < 0 ? onbehalf_process(call->tid) : 0;
+
+	if (!notify_is_valid(s, call->id))
+		return;
+	if (pidfd < 0)
+		SYS(SYS_tgkill, process, call->tid, SIGPIPE);
+	else
+		sys_pidfd_send_signal(pidfd, SIGPIPE);
 }
 
 void sockets_broken_pipe(const struct call *call, int sock, int flags)
 {
-	struct supervisor *s = call->supervisor;
 	struct socket_info info = { 0 };
 
-	if (flags & MSG_NOSIGNAL || sockets_info(call, sock, WANT_TYPE, &info) < 0 || info.type != SOCK_STREAM)
-		return;
-	if (notify_is_valid(s, call->id))
-		SYS(SYS_tkill, call->tid, SIGPIPE);
+	if (!(flags & MSG_NOSIGNAL) && sockets_info(call, sock, WANT_TYPE, &info) == 0 && info.type == SOCK_STREAM)
+		send_sigpipe(call);
 }

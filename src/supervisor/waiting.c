@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -20,7 +21,6 @@
 
 #define FIRST_SLICE_NS 4000000ULL
 #define LAST_SLICE_NS 100000000ULL
-#define PIDFD_OF_THREAD O_EXCL          /* of 6.9 */
 
 struct task_signals {
 	ksigset own;            /* deliverable, sent to this task */
@@ -94,36 +94,47 @@ static void find_deadline(const struct call *call, int sock)
 					   (uint64_t)timeout.tv_usec * 1000ULL;
 }
 
-static int wait_once(struct pollfd polls[3], uint64_t slice)
+static int wait_once(struct pollfd polls[2], uint64_t slice)
 {
 	const struct timespec time = { .tv_sec = 0, .tv_nsec = (long)slice };
-	long n = SYS(SYS_ppoll, polls, 3, &time, 0, 8);
+	long n = SYS(SYS_ppoll, polls, 2, &time, 0, 8);
 
 	if (n < 0 && n != -EINTR)
 		return (int)n;
-	if (n > 0 && (polls[1].revents || polls[2].revents))
+	if (n > 0 && polls[1].revents)
 		return -ESRCH;
 	return n > 0 && polls[0].revents;
 }
 
-int waiting_for(const struct call *call, int sock, short events)
+/*
+ * What waits holds descriptors of the host's. The kernel gives out the lowest number that is free, so as long as nobody
+ * waits with a number of the upper half, that half is the host's, however many sandboxes wait for whatever.
+ */
+static bool is_crowded(int fd)
+{
+	struct { uint64_t soft, hard; } limit = { 0 };
+
+	return SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit) == 0 && (uint64_t)fd >= limit.soft / 2;
+}
+
+int waiting_for(const struct call *call, int sock, int fd, short events)
 {
 	struct supervisor *s = call->supervisor;
-	/* Readable as soon as the caller has ended; kernels that cannot watch a thread leave it to the slices. */
-	AUTO(fd) int pidfd = sys_pidfd_open(call->tid, PIDFD_OF_THREAD);
-	struct pollfd polls[3] = {
-		{ .fd = events ? sock : -1, .events = events },
+	struct progress *p = call->progress;
+	/* No pidfd of the caller, which would be one more descriptor: its death is seen after a slice at most. */
+	struct pollfd polls[2] = {
+		{ .fd = events ? fd : -1, .events = events },
 		{ .fd = s->wake, .events = POLLIN },
-		{ .fd = pidfd < 0 ? -1 : pidfd, .events = POLLIN },
 	};
+	bool crowded = is_crowded(sock > fd ? sock : fd);
 	uint64_t slice = FIRST_SLICE_NS;
 	ksigset seen = 0;
 
 	find_deadline(call, sock);
 	for (;;) {
 		uint64_t now = sys_now();
-		uint64_t left = call->progress->deadline > now ? call->progress->deadline - now : 0;
-		int rc = wait_once(polls, slice < left ? slice : left);
+		uint64_t left = p->deadline > now ? p->deadline - now : 0;
+		int rc = crowded ? 0 : wait_once(polls, slice < left ? slice : left);
 
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
@@ -132,8 +143,12 @@ int waiting_for(const struct call *call, int sock, short events)
 		rc = signal_answer(call, &seen);
 		if (rc < 0)
 			return rc;
-		if (call->progress->deadline <= sys_now())
+		if (p->deadline <= sys_now())
 			return -ETIMEDOUT;
+		if (crowded || workers_turn_is_over(s, p->turn)) {
+			p->crowded = crowded;
+			return MUST_WAIT;
+		}
 		if (!events)
 			return 0;
 		slice = slice * 2 < LAST_SLICE_NS ? slice * 2 : LAST_SLICE_NS;

@@ -7,10 +7,11 @@
 #define RESTART_SYS 512         /* ERESTARTSYS: the kernel repeats the call or makes EINTR of it; programs never see it */
 
 /*
- * Until one of `events` comes on `sock`, on a worker. 0; -ESRCH: the caller is gone, or the sandbox ends; -ETIMEDOUT: the
- * socket's SO_SNDTIMEO has passed; -EINTR or -RESTART_SYS: the caller has a signal. With events 0 it only sleeps for a
- * moment, for what cannot be polled.
+ * Until one of `events` comes on `fd` (the socket itself, or what stands for it), on a worker. 0; -ESRCH: the caller is
+ * gone, or the sandbox ends; -ETIMEDOUT: the socket's SO_SNDTIMEO has passed; -EINTR or -RESTART_SYS: the caller has a
+ * signal; MUST_WAIT: others have a turn now, and nothing may be held meanwhile. With events 0 it only sleeps for a moment,
+ * for what cannot be polled.
  */
-int waiting_for(const struct call *call, int sock, short events);
+int waiting_for(const struct call *call, int sock, int fd, short events);
 
 #endif

@@ -1,11 +1,12 @@
 /*
  * Calls that can block run here: threads made when they are needed, which end when nobody has needed them for a while,
  * and two bounded queues. Calls that wait for a peer (V_LATER) may take as long as the peer likes, so they never take
- * the last threads: calls of H_BLOCKS rows always find some.
+ * the last threads: calls of H_BLOCKS rows always find some. When more wait than there are threads for, they take turns.
  */
 #include "supervisor/notify.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <time.h>
 
 #include "base/mem.h"
@@ -15,6 +16,8 @@
 #define ROOM_WAIT_SECONDS 5
 #define IDLE_SECONDS 5
 #define POOL_MAX 16
+#define TURN_NS 100000000ULL
+#define PAUSE_NS 50000000L
 #define WAITS_AT_ONCE (SUPERVISOR_WORKERS - SUPERVISOR_SHORT_WORKERS)
 
 /* --- queues --- */
@@ -139,16 +142,40 @@ struct call_box *workers_own_box(struct supervisor *s)
 
 /* --- threads --- */
 
+bool workers_turn_is_over(struct supervisor *s, uint64_t turn)
+{
+	pthread_mutex_lock(&s->lock);
+	bool others = s->waits.first;
+	pthread_mutex_unlock(&s->lock);
+	return others && sys_now() - turn >= TURN_NS;
+}
+
+/* Without a descriptor, so that the host has them. */
+static void pause_a_little(const struct supervisor *s)
+{
+	const struct timespec time = { .tv_nsec = PAUSE_NS };
+	struct pollfd poll = { .fd = s->wake, .events = POLLIN };
+
+	SYS(SYS_ppoll, &poll, 1, &time, 0, 8);
+}
+
 static void run_one(struct supervisor *s, struct call_queue *q)
 {
 	struct call_box *box = queue_pop(q);
 
 	pthread_mutex_unlock(&s->lock);
 	box->call.may_wait = true;
-	notify_run(s, box);     /* dispatch lets nobody wait twice, so this replies */
+	box->progress.turn = sys_now();
+	box->progress.crowded = false;
+	bool replied = notify_run(s, box);
+	if (!replied && box->progress.crowded)
+		pause_a_little(s);
 	pthread_mutex_lock(&s->lock);
 	q->running--;
-	pool_give(s, box);
+	if (replied)
+		pool_give(s, box);
+	else
+		queue_push(q, box);
 	pthread_cond_signal(&s->room);
 }
 

@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -246,6 +247,46 @@ static void a_slow_server_delays_no_other_question(void **state)
 	assert_int_equal(r.ip[0].ip[3], 1);
 }
 
+static uint64_t cpu_time(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+static void without_a_descriptor_for_a_connection_it_answers_the_others_and_does_not_spin(void **state)
+{
+	struct rlimit before, low;
+	struct dns_result r;
+
+	(void)state;
+	AUTO(fd) int fd = client("127.0.0.53", SOCK_DGRAM);
+	const struct island_order order = { .domain = AF_INET, .type = SOCK_STREAM };
+	AUTO(fd) int stream = island_socket(&w.home.island, &order);
+	const struct timeval patience = { .tv_sec = 3 };
+	struct sockaddr_storage name;
+	socklen_t len = address("127.0.0.53", &name);
+	assert_int_equal(setsockopt(stream, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+	int lowest = dup(fd);
+
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	low.rlim_cur = (rlim_t)lowest;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(connect(stream, (void *)&name, len), 0);
+	put(stream, "api.test", 3, true);
+	uint64_t start = cpu_time();
+	usleep(500000);
+	uint64_t used = cpu_time() - start;
+	put(fd, "evil.test", 5, false);
+	assert_int_equal(get(fd, "evil.test", 5, false, &r), DNS_NXDOMAIN);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(used < 100000000);
+	assert_int_equal(get(stream, "api.test", 3, true, &r), 0);
+}
+
 static void what_does_not_fit_a_datagram_comes_over_tcp(void **state)
 {
 	struct dns_result r;
@@ -430,6 +471,7 @@ int main(void)
 		RUNNING(it_answers_from_whatever_address_was_asked),
 		RUNNING(only_names_below_a_suffix_are_asked_for_and_in_lower_case),
 		RUNNING(a_slow_server_delays_no_other_question),
+		RUNNING(without_a_descriptor_for_a_connection_it_answers_the_others_and_does_not_spin),
 		RUNNING(what_does_not_fit_a_datagram_comes_over_tcp),
 		RUNNING(one_connection_takes_many_questions),
 		RUNNING(what_is_sent_to_another_port_is_told_of),

@@ -10,10 +10,12 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -297,6 +299,193 @@ static void a_full_unix_queue_is_waited_for(void **state)
 	for (size_t i = 0; i < 3; i++)
 		close(fds[i]);
 	close(listener);
+}
+
+/* A unix listener with room for one, which is taken. */
+static int full_listener(struct sockaddr_un *at, socklen_t *len, int *taker)
+{
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	*at = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	*len = sizeof *at;
+	*taker = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)at, sizeof at->sun_family), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)at, len), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	assert_int_equal(connect(*taker, (struct sockaddr *)at, *len), 0);
+	return listener;
+}
+
+/* Plays another thread of the caller, which is always in time. */
+static bool take_the_flag_away(long nr, const long *args, long *result)
+{
+	if (nr == SYS_connect)
+		fcntl((int)args[0], F_SETFL, 0);
+	return answer_validity(nr, args, result);
+}
+
+static void no_task_is_left(void)
+{
+	assert_int_equal(waitpid(-1, NULL, WNOHANG | __WCLONE), -1);
+	assert_int_equal(errno, ECHILD);
+}
+
+static void a_full_unix_queue_holds_nobody_whatever_is_done_to_the_flag(void **state)
+{
+	const uint64_t one = 1;
+	struct sockaddr_un at;
+	socklen_t len;
+	int taker;
+	int listener = full_listener(&at, &len, &taker);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	sys_seam = take_the_flag_away;
+	alarm(30);              /* what waits in the kernel waits for good */
+	assert_int_equal(sockets_connect(&call, fd, &at, len), MUST_WAIT);
+	no_task_is_left();
+	call.may_wait = true;
+	assert_int_equal(sys_write(s->wake, &one, sizeof one), sizeof one);
+	assert_int_equal(sockets_connect(&call, fd, &at, len), -ESRCH);
+	no_task_is_left();
+	alarm(0);
+	close(fd);
+	close(taker);
+	close(listener);
+}
+
+static void *accept_later(void *arg)
+{
+	usleep(200000);
+	close(accept(*(int *)arg, NULL, NULL));
+	return NULL;
+}
+
+static void a_unix_connect_is_made_as_soon_as_there_is_room(void **state)
+{
+	struct sockaddr_un at;
+	socklen_t len;
+	int taker;
+	int listener = full_listener(&at, &len, &taker);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	int patient = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int before = fault_open_fds();
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(sockets_connect(&call, patient, &at, len), -EAGAIN);
+	call.may_wait = true;
+	assert_int_equal(pthread_create(&thread, NULL, accept_later, &listener), 0);
+	assert_int_equal(sockets_connect(&call, fd, &at, len), 0);
+	assert_int_equal(sockets_connect(&call, fd, &at, len), -EISCONN);
+	pthread_join(thread, NULL);
+	no_task_is_left();
+	assert_int_equal(fault_open_fds(), before);
+	close(patient);
+	close(fd);
+	close(taker);
+	close(listener);
+}
+
+/* --- descriptors --- */
+
+static void who_waits_leaves_the_upper_half_of_the_numbers_to_the_host(void **state)
+{
+	struct hole hole = dig();
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct rlimit before, low;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	call.may_wait = true;
+	low.rlim_cur = 2 * (rlim_t)fd;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(do_connect(fd, &hole.at), MUST_WAIT);
+	assert_true(progress.crowded);
+	low.rlim_cur = 2 * (rlim_t)fd + 2;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	set_timeout(fd, 60);
+	progress = (struct progress){ 0 };
+	assert_int_equal(do_connect(fd, &hole.at), -EALREADY);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	close(fd);
+	fill(&hole);
+}
+
+static int most_open;
+static int open_at_start;
+
+static bool count_while_waiting(long nr, const long *args, long *result)
+{
+	if (nr == SYS_ppoll && fault_open_fds() > most_open)
+		most_open = fault_open_fds();
+	return answer_validity(nr, args, result);
+}
+
+static void a_waiting_connect_holds_no_descriptor_but_the_socket(void **state)
+{
+	struct hole hole = dig();
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	call.may_wait = true;
+	set_timeout(fd, 60);
+	most_open = 0;
+	open_at_start = fault_open_fds();
+	sys_seam = count_while_waiting;
+	assert_int_equal(do_connect(fd, &hole.at), -EINPROGRESS);
+	assert_int_equal(most_open, open_at_start);
+	close(fd);
+	fill(&hole);
+}
+
+/* --- SIGPIPE --- */
+
+static int by_pidfd;
+static int by_number;
+static bool has_thread_pidfds;
+
+static bool watch_signals(long nr, const long *args, long *result)
+{
+	if (nr == NR_pidfd_open && !has_thread_pidfds) {
+		*result = -EINVAL;
+		return true;
+	}
+	if (nr == NR_pidfd_open)
+		assert_int_equal(args[1], O_EXCL);
+	by_pidfd += nr == NR_pidfd_send_signal && args[1] == SIGPIPE;
+	by_number += nr == SYS_tkill || (nr == SYS_tgkill && args[0] == getpid() && args[1] == call.tid);
+	return answer_validity(nr, args, result);
+}
+
+static void sigpipe_goes_to_the_task_itself_and_to_a_number_only_on_old_kernels(void **state)
+{
+	sigset_t pipes, before;
+	struct timespec none = { 0 };
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	sigemptyset(&pipes);
+	sigaddset(&pipes, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &pipes, &before);
+	sys_seam = watch_signals;
+	for (int i = 0; i < 2; i++) {
+		by_pidfd = by_number = 0;
+		has_thread_pidfds = i == 0;
+		sockets_broken_pipe(&call, pair[0], 0);
+		assert_int_equal(by_pidfd, i == 0);
+		assert_int_equal(by_number, i == 1);
+		assert_int_equal(sigtimedwait(&pipes, NULL, &none), SIGPIPE);
+		valid = i == 1;
+		sockets_broken_pipe(&call, pair[0], valid ? MSG_NOSIGNAL : 0);
+		assert_int_equal(sigtimedwait(&pipes, NULL, &none), -1);
+		valid = true;
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 /* --- addresses --- */
@@ -680,6 +869,11 @@ int main(void)
 		TEST(a_pending_signal_ends_the_wait),
 		TEST(datagrams_connect_without_a_switch_of_the_flag),
 		TEST(a_full_unix_queue_is_waited_for),
+		TEST(a_full_unix_queue_holds_nobody_whatever_is_done_to_the_flag),
+		TEST(a_unix_connect_is_made_as_soon_as_there_is_room),
+		TEST(who_waits_leaves_the_upper_half_of_the_numbers_to_the_host),
+		TEST(a_waiting_connect_holds_no_descriptor_but_the_socket),
+		TEST(sigpipe_goes_to_the_task_itself_and_to_a_number_only_on_old_kernels),
 		TEST(an_address_is_decoded_by_its_length_and_never_beyond_the_kernels),
 		TEST(a_full_stream_says_whether_its_caller_waits),
 		TEST(what_the_kernel_sends_later_is_what_was_given_to_it),

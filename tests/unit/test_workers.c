@@ -53,7 +53,23 @@ static struct verdict short_work(const struct call *call, void *state)
 	return v_result(0);
 }
 
+/* Has to be asked three times on a worker. */
+static struct verdict wait_three_times(const struct call *call, void *state)
+{
+	struct verdict v = v_later();
+
+	(void)state;
+	if (!call->may_wait || ++call->progress->messages < 3)
+		return v;
+	pthread_mutex_lock(&lock);
+	finished++;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	return v_result(0);
+}
+
 static const struct handler rows[] = {
+	{ .syscall = "sendto", .on_call = wait_three_times, .flags = H_TRIES | H_NO_DECODE },
 	{ .syscall = "connect", .on_call = wait_for_gate, .flags = H_TRIES | H_NO_DECODE },
 	{ .syscall = "listen", .on_call = short_work, .flags = H_BLOCKS | H_NO_DECODE },
 };
@@ -152,6 +168,40 @@ static void each_waiting_call_has_a_thread_and_short_ones_find_one(void **state)
 	unmake(s);
 }
 
+static void a_call_that_says_later_on_a_worker_is_asked_again(void **state)
+{
+	struct supervisor *s = made();
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(workers_queue(s, box_of(s, "sendto"), true), 0);
+	until(&finished, 20);
+	pthread_mutex_lock(&s->lock);
+	while (s->waits.running)
+		pthread_cond_wait(&s->room, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	assert_int_equal(atomic_load(&s->answered), 20);
+	unmake(s);
+}
+
+static void a_turn_is_over_when_it_was_long_enough_and_others_wait(void **state)
+{
+	enum { ALL = SUPERVISOR_WORKERS - SUPERVISOR_SHORT_WORKERS };
+	struct supervisor *s = made();
+
+	(void)state;
+	for (int i = 0; i < ALL; i++)
+		assert_int_equal(workers_queue(s, box_of(s, "connect"), true), 0);
+	until(&waiting, ALL);
+	assert_false(workers_turn_is_over(s, 0));
+	assert_int_equal(workers_queue(s, box_of(s, "connect"), true), 0);
+	assert_true(workers_turn_is_over(s, 0));
+	assert_false(workers_turn_is_over(s, sys_now()));
+	open_the_gate();
+	until(&finished, ALL + 1);
+	unmake(s);
+}
+
 static void more_waits_than_there_is_room_for_are_refused(void **state)
 {
 	struct supervisor *s = made();
@@ -199,6 +249,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_that_says_later_is_not_answered_and_waits_on_a_worker),
 		cmocka_unit_test(each_waiting_call_has_a_thread_and_short_ones_find_one),
+		cmocka_unit_test(a_call_that_says_later_on_a_worker_is_asked_again),
+		cmocka_unit_test(a_turn_is_over_when_it_was_long_enough_and_others_wait),
 		cmocka_unit_test(more_waits_than_there_is_room_for_are_refused),
 		cmocka_unit_test(calls_that_nobody_served_are_freed_at_the_end),
 		cmocka_unit_test(a_box_that_cannot_be_had_is_null),

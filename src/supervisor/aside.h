@@ -1,0 +1,24 @@
+/* A system call that may block, made by a task that can be killed: a thread of the host's cannot be interrupted without a
+ * signal handler in somebody else's program. */
+#ifndef SUPERVISOR_ASIDE_H
+#define SUPERVISOR_ASIDE_H
+
+#include "base/task.h"
+
+#define ASIDE_STACK 8192
+
+struct aside {
+	int pidfd;              /* owned; readable when the task has ended */
+	pid_t pid;
+	struct task_call call;
+	_Alignas(16) char stack[ASIDE_STACK];
+};
+
+/* Begins the call on a task with our descriptors and our rights. 0 or -errno. What the arguments point to, and *a itself,
+ * stay where they are until aside_end. */
+int aside_begin(struct aside *a, long nr, const long args[6]);
+
+/* Waits for the task, which is killed first if it has not ended. The result, or -ECANCELED when nobody knows it. */
+long aside_end(struct aside *a);
+
+#endif
