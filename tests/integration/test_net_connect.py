@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import resource
 import socket
 import subprocess
 import threading
@@ -192,6 +193,38 @@ time.sleep(60)
     done = box.run(*SYSTEM, "--quiet", "--timeout", "2", "--net-allow", f"tcp://127.0.0.1:{hole}", "--", box.PYTHON, "-c", code)
     assert done.returncode == 124
     assert time.monotonic() - start < 6
+
+
+def test_what_waits_leaves_the_host_the_upper_half_of_its_descriptors(hole, port):
+    """More threads in connects that get no answer than the host has descriptors; others still connect."""
+    code = f"""
+import os, socket, threading, time
+def wait():
+    s = socket.socket()
+    s.setsockopt(1, socket.SO_SNDTIMEO, b"\\x1e" + b"\\0" * 15)
+    s.connect_ex(("127.0.0.1", {hole}))
+for i in range(2):
+    if os.fork() == 0:
+        for n in range(150):
+            threading.Thread(target=wait, daemon=True).start()
+        time.sleep(60)
+time.sleep(2)
+for i in range(20):
+    socket.create_connection(("127.0.0.1", {port.number})).close()
+print("made", flush=True)
+time.sleep(2)
+os._exit(0)
+"""
+    most = 0
+    child = box.start(*SYSTEM, "--quiet", "--timeout", "40", "--net-allow", f"tcp://127.0.0.1:{hole},{port.number}", "--",
+                      box.PYTHON, "-c", code, text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)))
+    while child.poll() is None:
+        with contextlib.suppress(OSError):
+            most = max(most, len(os.listdir(f"/proc/{child.pid}/fd")))
+        time.sleep(0.02)
+    out, err = child.communicate()
+    assert (child.returncode, out) == (0, "made\n"), err
+    assert 40 < most < 160, "those who wait have half of 256, and some who try are on the way"
 
 
 def test_a_hostile_tree_that_makes_us_block_does_not_hold_the_end(hole):

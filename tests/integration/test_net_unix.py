@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -322,6 +323,31 @@ def test_a_second_thread_that_rewrites_the_name_reaches_nothing_else(work, outsi
 
 
 # --- real programs ---
+
+def test_a_full_queue_of_a_granted_server_holds_nothing_whatever_the_program_does_to_its_flag(outside):
+    """A second thread takes O_NONBLOCK away all the time; the server outside accepts nobody."""
+    path = outside / "full.sock"
+    code = f"""
+import fcntl, os, socket, threading, time
+s = socket.socket(socket.AF_UNIX)
+def flip():
+    while True:
+        fcntl.fcntl(s.fileno(), fcntl.F_SETFL, 0)
+threading.Thread(target=flip, daemon=True).start()
+print("began", flush=True)
+while True:
+    s.settimeout(0)
+    s.connect_ex({str(path)!r})
+"""
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
+        server.bind(str(path))
+        server.listen(0)
+        first.connect(str(path))
+        start = time.monotonic()
+        done = box.python(code, "--quiet", "-r", "/", "--timeout", "3", "--unix-allow", path)
+        assert (done.returncode, done.stdout) == (124, "began\n"), done.stderr
+        assert time.monotonic() - start < 15
+
 
 def test_processes_of_python_talk_over_sockets_in_their_folder(work):
     code = """
