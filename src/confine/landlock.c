@@ -196,7 +196,7 @@ static uint64_t port_rights(const struct policy *p, const struct landlock_plan *
 	uint64_t bit = 1ULL << (port % 64);
 	uint64_t rights = 0;
 
-	if (p->bind_ports.bits[port / 64] & bit)
+	if (p->bind_ports.bits[port / 64] & bit || (port == 0 && policy_lets_clients_bind(p)))
 		rights |= LL_NET_BIND_TCP;
 	if (p->connect_ports.bits[port / 64] & bit)
 		rights |= LL_NET_CONNECT_TCP;
@@ -208,7 +208,7 @@ static int add_ports(int ruleset, const struct policy *p, const struct landlock_
 	if (plan->handled_net == 0)
 		return 0;
 	for (size_t port = 0; port < PORT_COUNT; port++) {
-		if ((p->bind_ports.bits[port / 64] | p->connect_ports.bits[port / 64]) == 0) {
+		if (port && (p->bind_ports.bits[port / 64] | p->connect_ports.bits[port / 64]) == 0) {
 			port |= 63;
 			continue;
 		}

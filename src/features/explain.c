@@ -315,6 +315,8 @@ static struct verdict on_bind(const struct call *call, void *state)
 {
 	const struct explain *e = state;
 
+	if (policy_lets_clients_bind(e->policy) && port_of(&call->arg[1]) == 0)
+		return v_continue();
 	return look_at_port(call, e, &(struct port_rule){
 		"bind", "no --net-allow-bind rule names this port", "--net-allow-bind ", &e->policy->bind_ports,
 	});

@@ -140,10 +140,10 @@ struct request {
 	struct addr at;                 /* as it was asked for */
 };
 
-/* A client's UDP socket may have any free port, as one that was never bound has. */
+/* A client's socket may have any free port, as one that was never bound has. */
 static bool is_allowed(const struct request *r)
 {
-	if (r->proto == NET_UDP && r->at.port == 0)
+	if (r->at.port == 0 && (r->proto == NET_UDP || policy_lets_clients_bind(r->rules->policy)))
 		return true;
 	return ports_has(&r->rules->policy->bind_ports, r->at.port);
 }

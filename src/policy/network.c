@@ -324,3 +324,9 @@ bool policy_judges_binds(const struct policy *p)
 	return !p->no_supervisor && (p->port_remap || p->deny_bind_ports.given || policy_has_proto(p, NET_UDP) ||
 				     policy_has_proto(p, NET_ICMP));
 }
+
+bool policy_lets_clients_bind(const struct policy *p)
+{
+	return !p->no_supervisor && !ports_has(&p->bind_ports, 0) && !ports_has(&p->deny_bind_ports, 0) &&
+	       policy_has_proto(p, NET_TCP);
+}

@@ -194,6 +194,8 @@ bool policy_has_proto(const struct policy *p, enum net_proto proto);    /* may s
 bool policy_has_names(const struct policy *p);          /* rules with host names: virtual hosts file, pins */
 bool policy_has_suffixes(const struct policy *p);       /* "*.example.com" rules: the resolver answers */
 bool policy_reaches_unix(const struct policy *p);       /* sockets named by a path may be connected to: judged */
+/* A TCP socket may be bound to any free port (port 0), as clients do, though it may not listen there: listen is judged. */
+bool policy_lets_clients_bind(const struct policy *p);
 bool policy_judges_binds(const struct policy *p);       /* bind is judged, not by Landlock alone: denials, UDP, --port-remap */
 bool policy_has_unix_datagrams(const struct policy *p); /* AF_UNIX datagram sockets may be made: --unix-allow given */
 

@@ -132,6 +132,44 @@ def test_listening_on_a_socket_that_was_never_bound_takes_a_port_only_where_it_m
     assert box.check(box.python(code, "--net-deny-bind", "1")).stdout.strip().isdigit()
 
 
+CLIENT = """
+import errno, socket, sys
+def attempt(what, act):
+    try:
+        act()
+        print(what, "done")
+    except OSError as e:
+        print(what, errno.errorcode[e.errno])
+for family, host in (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"):
+    s = socket.socket(family)
+    attempt("bind", lambda: s.bind((host, 0)))
+    attempt("listen", s.listen)
+    attempt("named", lambda: socket.socket(family).bind((host, 40555)))
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+attempt("connect", lambda: s.connect(("127.0.0.1", int(sys.argv[1]))))
+attempt("listen", s.listen)
+s.close()
+"""
+
+
+@pytest.mark.parametrize("judged", [[], ["--net-allow", "udp://127.0.0.1:9"], ["--net-allow", "127.0.0.2:9"]])
+def test_a_clients_socket_may_be_bound_to_a_free_port_and_not_listen(judged):
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        done = box.check(box.run("--net-allow", f"tcp://:{port}", *judged, "--", box.PYTHON, "-c", CLIENT, port))
+    assert done.stdout.split("\n") == 2 * ["bind done", "listen EACCES", "named EACCES"] + [
+        "connect done", "listen EACCES", ""], done
+
+
+def test_without_anything_to_connect_to_no_port_may_be_bound():
+    code = "import socket; socket.socket().bind(('127.0.0.1', 0))"
+    for flags in [], ["--net-allow", "udp://:9"], ["--no-supervisor", "--net-allow", "tcp://:9"]:
+        assert "PermissionError" in box.python(code, *flags).stderr
+
+
 def test_under_an_allow_list_alone_no_bind_is_trapped(port):
     def notifications(count, *flags):
         code = f"""

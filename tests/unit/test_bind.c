@@ -323,6 +323,9 @@ static void other_ports_are_refused_with_what_would_grant_them(void **state)
 	assert_string_equal(world.target, "port 81 (tcp)");
 	assert_string_equal(world.flag, "--net-allow-bind 81");
 	is_errno(bind_port(0), EACCES);
+	policy.net_facts.protos[NET_TCP] = true;        /* there is something to connect to */
+	is_done(bind_port(0));
+	policy.net_facts.protos[NET_TCP] = false;
 	assert_string_equal(world.flag, "--net-allow-bind 0");
 	is_errno(bind_port(22), EACCES);
 	assert_string_equal(world.rule, "--net-deny-bind names it");

@@ -421,6 +421,26 @@ static void any_connect_port_opens_connecting_and_keeps_binding_closed(void **st
 	assert_int_equal(confined(&g, try_any_connect, NULL), 0);
 }
 
+static int try_client(const void *arg)
+{
+	return tcp_errno(0, true) == (arg ? 0 : EACCES) && tcp_errno(40446, true) == EACCES ? 0 : 1;
+}
+
+static void a_clients_socket_may_have_a_free_port_where_tcp_is_allowed_and_listening_judged(void **state)
+{
+	struct grants g = { 0 };
+
+	(void)state;
+	if (landlock_abi() < 4)
+		skip();
+	assert_int_equal(confined(&g, try_client, NULL), 0);
+	policy->net_facts.protos[NET_TCP] = true;
+	assert_int_equal(confined(&g, try_client, policy), 0);
+	policy->no_supervisor = true;
+	assert_int_equal(confined(&g, try_client, NULL), 0);
+	policy->no_supervisor = false;
+}
+
 static int signal_parent(const void *arg)
 {
 	(void)arg;
@@ -556,6 +576,7 @@ int main(void)
 		CASE(execute_is_separate_from_read),
 		CASE(a_device_node_can_be_granted_alone),
 		CASE(tcp_ports_are_closed_but_for_the_granted_ones),
+		CASE(a_clients_socket_may_have_a_free_port_where_tcp_is_allowed_and_listening_judged),
 		CASE(any_connect_port_opens_connecting_and_keeps_binding_closed),
 		CASE(the_parent_cannot_be_signalled_from_inside),
 		CASE(an_abstract_socket_outside_cannot_be_reached),
