@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "base/sys.h"
 
+#define HOLE 4096                       /* below it nobody has memory */
+
 static struct fake *fake_of(const struct call *call)
 {
 	return call->supervisor;
@@ -81,8 +83,12 @@ static int fake_copy_out(const struct call *call, uint64_t to, const void *from,
 {
 	struct fake *f = fake_of(call);
 
-	if (to == 0)
+	if (to < (f->own_memory ? HOLE : 1))
 		return -EFAULT;
+	if (f->own_memory) {
+		memcpy((void *)(uintptr_t)to, from, len);
+		return 0;
+	}
 	assert_true(len <= sizeof f->out);
 	memcpy(f->out, from, len);
 	f->out_len = len;
@@ -94,13 +100,38 @@ static int fake_copy_in(const struct call *call, void *to, uint64_t from, size_t
 	struct fake *f = fake_of(call);
 
 	f->reads++;
-	if (from == 0)
+	if (from < (f->own_memory ? HOLE : 1))
 		return -EFAULT;
+	if (f->own_memory) {
+		memcpy(to, (const void *)(uintptr_t)from, len);
+		return 0;
+	}
 	uint64_t at = f->memory_at ? from - f->memory_at : 0;
 	if (at > sizeof f->memory || len > sizeof f->memory - at)
 		return -EFAULT;
 	memcpy(to, f->memory + at, len);
 	return 0;
+}
+
+/* Byte by byte, up to the first that lies in the hole. */
+static ssize_t fake_gather(const struct call *call, void *to, size_t len, const struct piece *from, size_t count,
+			   uint64_t skip)
+{
+	size_t got = 0;
+
+	assert_true(fake_of(call)->own_memory);
+	for (size_t i = 0; i < count && got < len; i++) {
+		for (uint64_t k = 0; k < from[i].len && got < len; k++) {
+			if (skip) {
+				skip--;
+				continue;
+			}
+			if (from[i].at < HOLE)
+				return got ? (ssize_t)got : -EFAULT;
+			((char *)to)[got++] = ((const char *)(uintptr_t)from[i].at)[k];
+		}
+	}
+	return (ssize_t)got;
 }
 
 static pid_t fake_process(const struct call *call)
@@ -221,6 +252,49 @@ static int fake_socket_port(const struct call *call, int sock)
 	return f->acts ? f->of_fd[sock]->port_after : f->of_fd[sock]->port;
 }
 
+static int fake_socket_info(const struct call *call, int sock, unsigned want, struct socket_info *out)
+{
+	const struct fake *f = fake_of(call);
+
+	(void)sock;
+	if (want & WANT_DOMAIN)
+		out->domain = f->socket.domain;
+	if (want & WANT_TYPE)
+		out->type = f->socket.type;
+	if (want & WANT_PROTOCOL)
+		out->protocol = f->socket.protocol;
+	return f->socket_rc;
+}
+
+void fake_name(struct fake *f, const void *name, size_t len)
+{
+	f->name_len = name ? len : 0;
+	assert_true(f->name_len <= sizeof f->name);
+	if (name)
+		memcpy(f->name, name, len);
+}
+
+static int fake_connect(const struct call *call, int sock, const void *name, size_t len)
+{
+	struct fake *f = fake_of(call);
+
+	(void)sock;
+	f->connects++;
+	fake_name(f, name, len);
+	return f->fail;
+}
+
+static ssize_t fake_send(const struct call *call, int sock, const struct outgoing *m, int flags)
+{
+	struct fake *f = fake_of(call);
+
+	(void)sock;
+	(void)flags;
+	f->sends++;
+	fake_name(f, m->name, m->name_len);
+	return f->fail < 0 ? f->fail : (ssize_t)m->len;
+}
+
 static int fake_listen(const struct call *call, int sock, int backlog)
 {
 	return did(call, "listen", sock, (uint64_t)backlog, 0);
@@ -262,12 +336,16 @@ const struct kernel_ops fake_ops = {
 	.path_of = fake_path_of,
 	.copy_out = fake_copy_out,
 	.copy_in = fake_copy_in,
+	.gather = fake_gather,
 	.process = fake_process,
 	.count_tree = fake_count_tree,
 	.task_progress = fake_task_progress,
 	.stranger = fake_stranger,
 	.pidfd_pid = fake_pidfd_pid,
 	.socket_port = fake_socket_port,
+	.socket_info = fake_socket_info,
+	.connect = fake_connect,
+	.send = fake_send,
 	.listen = fake_listen,
 	.unlisten = fake_unlisten,
 	.refuse = fake_refuse,
@@ -285,8 +363,9 @@ const struct kernel_ops fake_ops = {
 
 struct call fake_call(struct fake *f, const char *syscall, const uint64_t raw[6])
 {
-	struct call call = { .id = 1, .tid = 100, .kernel = &fake_ops, .supervisor = f };
+	struct call call = { .id = 1, .tid = 100, .kernel = &fake_ops, .supervisor = f, .progress = &f->call_progress };
 
+	f->call_progress = (struct progress){ 0 };
 	call.info = syscall_by_name(syscall);
 	assert_non_null(call.info);
 	call.nr = call.info->nr[ARCH_NATIVE];
@@ -320,6 +399,7 @@ void fake_bytes(struct call *call, int arg, const void *data, size_t len)
 	call->arg[arg].bytes.data = data;
 	call->arg[arg].bytes.len = len;
 	call->arg[arg].is_null = !data;
+	call->raw[arg] = (uint64_t)(uintptr_t)data;
 	call->raw[arg + 1] = len;
 }
 
@@ -337,4 +417,16 @@ struct verdict fake_ask(const struct feature *feature, void *state, const struct
 	}
 	fail_msg("%s has no row for %s", feature->name, call->info->name);
 	return v_next();
+}
+
+void check_errno(struct verdict v, int errnum)
+{
+	assert_int_equal(v.kind, V_ERRNO);
+	assert_int_equal(v.value, errnum);
+}
+
+void check_value(struct verdict v, int64_t value)
+{
+	assert_int_equal(v.kind, V_RETURN);
+	assert_int_equal(v.value, value);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "supervisor/handler.h"
 
@@ -34,6 +35,9 @@ struct fake {
 	void *world;            /* of the test's own */
 	unsigned char memory[4160];     /* of the caller, for copy_in; nothing behind it */
 	uint64_t memory_at;             /* its address; 0: any address is its start */
+	bool own_memory;                /* the caller's memory is the test's own; its first page is a hole */
+	struct socket_info socket;      /* what every descriptor is; only what was wanted is told */
+	int socket_rc;
 	int stranger_rc;        /* what stranger() and pidfd_pid() say, and the name */
 	pid_t pidfd_rc;
 	const char *comm;
@@ -47,6 +51,10 @@ struct fake {
 	unsigned counts;
 	unsigned unlistens;
 	unsigned reads;         /* copy_in */
+	unsigned connects;
+	unsigned sends;
+	unsigned char name[sizeof(struct sockaddr_storage)];    /* of the last connect or send */
+	size_t name_len;        /* 0: it had none */
 	const char *acted;      /* the last op */
 	const char *acted_path; /* the path of the object that it acted on, "" without one */
 	int pin_flags;
@@ -64,6 +72,7 @@ struct fake {
 	char flag[2 * PATH_MAX];        /* "" for NULL */
 	int errnum;
 	const struct fake_object *of_fd[1024];
+	struct progress call_progress;  /* of the last call */
 };
 
 extern const struct kernel_ops fake_ops;
@@ -75,7 +84,17 @@ void fake_path(struct call *call, int arg, const char *path);   /* also a NAME; 
 void fake_times(struct call *call, int arg, const struct timespec *times);
 void fake_bytes(struct call *call, int arg, const void *data, size_t len);
 
+/* A socket of TCP over IPv4, UDP ... */
+#define FAKE_SOCKET(the_domain, the_type, the_protocol) \
+	(struct socket_info){ .domain = (the_domain), .type = (the_type), .protocol = (the_protocol) }
+
+/* Remembers the name of a connect or a send. */
+void fake_name(struct fake *f, const void *name, size_t len);
+
 /* Asks the feature as dispatch does: the first row for the call; a forbidden V_CONTINUE fails the test. */
 struct verdict fake_ask(const struct feature *feature, void *state, const struct call *call);
+
+void check_errno(struct verdict v, int errnum);
+void check_value(struct verdict v, int64_t value);
 
 #endif

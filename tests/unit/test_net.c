@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "fake_kernel.h"
 #include "fault.h"
 
 #include "base/fd.h"
@@ -66,107 +67,13 @@ int netmatch_name(const struct netmatch *m, enum net_proto proto, const char *na
 	return proto == NET_TCP && port == 8443 && strcmp(name, "good.example.com") == 0 ? 3 : -1;
 }
 
-/* --- a kernel of one socket --- */
+/* --- the feature, and the fake kernel's one socket --- */
 
-static struct {
-	struct socket_info info;
-	int info_rc;
-	int connects;
-	int sends;
-	unsigned char name[128];
-	size_t name_len;
-	bool had_name;
-	unsigned refusals;
-	char target[256], rule[256], flag[256];
-	int errnum;
-} world;
-
-static int pin_fd(const struct call *call, int fd)
-{
-	(void)call;
-	return fd == 7 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -EBADF;
-}
-
-static int socket_info(const struct call *call, int sock, unsigned want, struct socket_info *out)
-{
-	(void)call;
-	(void)sock;
-	if (want & WANT_DOMAIN)
-		out->domain = world.info.domain;
-	if (want & WANT_TYPE)
-		out->type = world.info.type;
-	if (want & WANT_PROTOCOL)
-		out->protocol = world.info.protocol;
-	return world.info_rc;
-}
-
-static void keep_name(const void *name, size_t len)
-{
-	world.had_name = name;
-	world.name_len = len;
-	if (name)
-		memcpy(world.name, name, len);
-}
-
-static int do_connect(const struct call *call, int sock, const void *name, size_t len)
-{
-	(void)call;
-	(void)sock;
-	world.connects++;
-	keep_name(name, len);
-	return 0;
-}
-
-static ssize_t do_send(const struct call *call, int sock, const struct outgoing *m, int flags)
-{
-	(void)call;
-	(void)sock;
-	(void)flags;
-	world.sends++;
-	keep_name(m->name, m->name_len);
-	return (ssize_t)m->len;
-}
-
-static ssize_t gather(const struct call *call, void *to, size_t len, const struct piece *from, size_t count, uint64_t skip)
-{
-	(void)call;
-	(void)from;
-	(void)count;
-	(void)skip;
-	memset(to, 'x', len);
-	return (ssize_t)len;
-}
-
-static int copy_in(const struct call *call, void *to, uint64_t from, size_t len)
-{
-	(void)call;
-	if (from < 4096)
-		return -EFAULT;
-	memcpy(to, (const void *)(uintptr_t)from, len);
-	return 0;
-}
-
-static void do_refuse(const struct call *call, const struct refusal *r)
-{
-	(void)call;
-	world.refusals++;
-	world.errnum = r->errnum;
-	snprintf(world.target, sizeof world.target, "%s", r->target);
-	snprintf(world.rule, sizeof world.rule, "%s", r->rule);
-	snprintf(world.flag, sizeof world.flag, "%s", r->flag ? r->flag : "");
-}
-
-static const struct kernel_ops ops = {
-	.pin_fd = pin_fd, .socket_info = socket_info, .connect = do_connect, .send = do_send, .gather = gather,
-	.copy_in = copy_in, .refuse = do_refuse,
-};
-
-/* --- the feature --- */
-
+static const struct fake_object objects[] = { { .name = "fd 7" } };
+static struct fake fake;
 static struct policy *policy;
 static struct openings *openings;
 static void *state_of_net;
-static struct progress progress;
 static struct net_rule rule;
 static struct word word = { (char *)"192.0.2.0/24", (char *)"--net-deny" };
 
@@ -182,8 +89,10 @@ static int start(bool judges)
 static int setup(void **state)
 {
 	(void)state;
-	memset(&world, 0, sizeof world);
-	world.info = (struct socket_info){ .domain = AF_INET, .type = SOCK_STREAM, .protocol = IPPROTO_TCP };
+	fake = (struct fake){
+		.objects = objects, .object_count = 1, .own_memory = true,
+		.socket = FAKE_SOCKET(AF_INET, SOCK_STREAM, IPPROTO_TCP),
+	};
 	denying_rule = -1;
 	policy = calloc(1, sizeof *policy);
 	openings = openings_new();
@@ -202,50 +111,24 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct call call_of(const char *syscall, const struct kernel_ops *kernel)
-{
-	struct call call = { .id = 1, .tid = 100, .kernel = kernel, .progress = &progress };
-
-	progress = (struct progress){ 0 };
-	call.info = syscall_by_name(syscall);
-	call.nr = call.info->nr[ARCH_NATIVE];
-	call.arg[0].fd = 7;
-	return call;
-}
-
-static void set_name(struct call *call, int arg, const void *name, size_t len)
-{
-	call->arg[arg].is_null = !name;
-	call->arg[arg].bytes.data = name;
-	call->arg[arg].bytes.len = len;
-	call->raw[arg] = (uint64_t)(uintptr_t)name;
-	call->raw[arg + 1] = len;
-}
-
 static struct verdict ask(const struct call *call)
 {
-	for (size_t i = 0; i < feature_net.handler_count; i++)
-		if (strcmp(feature_net.handlers[i].syscall, call->info->name) == 0)
-			return feature_net.handlers[i].on_call(call, state_of_net);
-	fail();
-	return v_next();
+	return fake_ask(&feature_net, state_of_net, call);
 }
 
 static struct verdict ask_connect(const void *name, size_t len)
 {
-	struct call call = call_of("connect", &ops);
+	struct call call = FAKE_CALL(&fake, "connect", 7);
 
-	set_name(&call, 1, name, len);
+	fake_bytes(&call, 1, name, len);
 	return ask(&call);
 }
 
 static struct verdict ask_sendto(const void *name, size_t len)
 {
-	struct call call = call_of("sendto", &ops);
+	struct call call = FAKE_CALL(&fake, "sendto", 7, (uintptr_t)"abc", 3);
 
-	call.raw[1] = 4096;
-	call.raw[2] = 3;
-	set_name(&call, 4, name, len);
+	fake_bytes(&call, 4, name, len);
 	return ask(&call);
 }
 
@@ -265,12 +148,6 @@ static struct sockaddr_in6 v6(const char *ip, int port)
 	return to;
 }
 
-static void expect_errno(struct verdict v, int errnum)
-{
-	assert_int_equal(v.kind, V_ERRNO);
-	assert_int_equal(v.value, errnum);
-}
-
 static void an_allowed_connect_is_made_with_the_bytes_that_were_judged(void **state)
 {
 	struct sockaddr_in to = v4("192.0.2.1", 443);
@@ -279,9 +156,9 @@ static void an_allowed_connect_is_made_with_the_bytes_that_were_judged(void **st
 
 	(void)state;
 	assert_int_equal(v.kind, V_RETURN);
-	assert_int_equal(world.connects, 1);
-	assert_int_equal(world.name_len, sizeof to);
-	assert_memory_equal(world.name, &to, sizeof to);
+	assert_int_equal(fake.connects, 1);
+	assert_int_equal(fake.name_len, sizeof to);
+	assert_memory_equal(fake.name, &to, sizeof to);
 	assert_int_equal(asked_proto, NET_TCP);
 	ask_connect(&to, sizeof to);
 	assert_int_equal(fault_open_fds(), before);
@@ -293,15 +170,15 @@ static void a_refused_connect_says_where_why_and_what_would_grant_it(void **stat
 	struct sockaddr_in6 to6 = v6("2001:db8::1", 80);
 
 	(void)state;
-	expect_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
-	assert_int_equal(world.connects, 0);
-	assert_int_equal(world.refusals, 1);
-	assert_string_equal(world.target, "198.51.100.7:443 (tcp)");
-	assert_string_equal(world.rule, "no --net-allow rule covers it");
-	assert_string_equal(world.flag, "--net-allow tcp://198.51.100.7:443");
-	world.info.domain = AF_INET6;
-	expect_errno(ask_connect(&to6, sizeof to6), ECONNREFUSED);
-	assert_string_equal(world.flag, "--net-allow tcp://[2001:db8::1]:80");
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	assert_int_equal(fake.connects, 0);
+	assert_int_equal(fake.refusals, 1);
+	assert_string_equal(fake.target, "198.51.100.7:443 (tcp)");
+	assert_string_equal(fake.rule, "no --net-allow rule covers it");
+	assert_string_equal(fake.flag, "--net-allow tcp://198.51.100.7:443");
+	fake.socket.domain = AF_INET6;
+	check_errno(ask_connect(&to6, sizeof to6), ECONNREFUSED);
+	assert_string_equal(fake.flag, "--net-allow tcp://[2001:db8::1]:80");
 }
 
 static void a_deny_rule_is_named_and_no_flag_grants_against_it(void **state)
@@ -315,9 +192,9 @@ static void a_deny_rule_is_named_and_no_flag_grants_against_it(void **state)
 	policy->net_words.at = &word;
 	policy->net_words.len = 1;
 	denying_rule = 0;
-	expect_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
-	assert_string_equal(world.rule, "--net-deny 192.0.2.0/24");
-	assert_string_equal(world.flag, "");
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	assert_string_equal(fake.rule, "--net-deny 192.0.2.0/24");
+	assert_string_equal(fake.flag, "");
 }
 
 static void a_mapped_address_is_judged_as_ipv4_and_used_as_it_came(void **state)
@@ -325,10 +202,10 @@ static void a_mapped_address_is_judged_as_ipv4_and_used_as_it_came(void **state)
 	struct sockaddr_in6 to = v6("::ffff:192.0.2.1", 443);
 
 	(void)state;
-	world.info.domain = AF_INET6;
+	fake.socket.domain = AF_INET6;
 	assert_int_equal(ask_connect(&to, sizeof to).kind, V_RETURN);
 	assert_int_equal(asked.family, ADDR_V4);
-	assert_memory_equal(world.name, &to, sizeof to);
+	assert_memory_equal(fake.name, &to, sizeof to);
 }
 
 /* 0.0.0.0 is this host to the kernel: a rule that denies loopback must see it, and an allowed one goes where was judged. */
@@ -340,27 +217,27 @@ static void the_unspecified_address_is_judged_and_used_as_loopback(void **state)
 	struct sockaddr_in used;
 
 	(void)state;
-	expect_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
 	assert_memory_equal(asked.ip, loopback, 16);
 	for (size_t i = 0; i < ARRAY_SIZE(v6s); i++) {
 		struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(443) };
 		struct addr want;
 
 		inet_pton(AF_INET6, v6s[i][0], &to6.sin6_addr);
-		expect_errno(ask_connect(&to6, sizeof to6), ECONNREFUSED);
+		check_errno(ask_connect(&to6, sizeof to6), ECONNREFUSED);
 		assert_int_equal(addr_parse(view_of(v6s[i][1]), &want), 0);
 		assert_memory_equal(asked.ip, want.ip, 16);
 	}
-	world.info = (struct socket_info){ AF_INET, SOCK_DGRAM, IPPROTO_UDP, false, 0 };
-	expect_errno(ask_sendto(&to, sizeof to), ECONNREFUSED);
+	fake.socket = FAKE_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+	check_errno(ask_sendto(&to, sizeof to), ECONNREFUSED);
 	assert_memory_equal(asked.ip, loopback, 16);
 	to.sin_family = AF_UNSPEC;
-	expect_errno(ask_sendto(&to, sizeof to), ECONNREFUSED);
+	check_errno(ask_sendto(&to, sizeof to), ECONNREFUSED);
 	assert_memory_equal(asked.ip, loopback, 16);
-	world.info = (struct socket_info){ AF_INET, SOCK_DGRAM, IPPROTO_ICMP, false, 0 };
+	fake.socket = FAKE_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
 	to.sin_family = AF_INET;
 	assert_int_equal(ask_connect(&to, sizeof to).kind, V_RETURN);
-	memcpy(&used, world.name, sizeof used);
+	memcpy(&used, fake.name, sizeof used);
 	assert_int_equal(used.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
 }
 
@@ -371,34 +248,34 @@ static void disconnecting_needs_no_rule(void **state)
 	(void)state;
 	to.sin_family = AF_UNSPEC;
 	assert_int_equal(ask_connect(&to, sizeof to).kind, V_RETURN);
-	assert_int_equal(world.connects, 1);
+	assert_int_equal(fake.connects, 1);
 }
 
 static void addresses_that_are_none_are_not_tried(void **state)
 {
 	struct sockaddr_in to = v4("192.0.2.1", 443);
 	struct sockaddr_in6 to6 = v6("::ffff:192.0.2.1", 443);
-	struct call call = call_of("connect", &ops);
+	struct call call = FAKE_CALL(&fake, "connect", 7);
 
 	(void)state;
-	expect_errno(ask_connect(&to, 0), EINVAL);
-	expect_errno(ask_connect(&to, 1), EINVAL);
-	expect_errno(ask_connect(&to, 7), EINVAL);
-	expect_errno(ask_connect(&to6, 23), EAFNOSUPPORT);      /* an IPv6 address is too short for IPv6 sockets only */
-	world.info.domain = AF_INET6;
-	expect_errno(ask_connect(&to6, 23), EINVAL);
-	world.info.domain = AF_INET;
+	check_errno(ask_connect(&to, 0), EINVAL);
+	check_errno(ask_connect(&to, 1), EINVAL);
+	check_errno(ask_connect(&to, 7), EINVAL);
+	check_errno(ask_connect(&to6, 23), EAFNOSUPPORT);      /* an IPv6 address is too short for IPv6 sockets only */
+	fake.socket.domain = AF_INET6;
+	check_errno(ask_connect(&to6, 23), EINVAL);
+	fake.socket.domain = AF_INET;
 	to.sin_family = AF_PACKET;
-	expect_errno(ask_connect(&to, sizeof to), EAFNOSUPPORT);
-	expect_errno(ask_connect(&to, 8), EINVAL);
-	set_name(&call, 1, NULL, 16);
-	expect_errno(ask(&call), EFAULT);
+	check_errno(ask_connect(&to, sizeof to), EAFNOSUPPORT);
+	check_errno(ask_connect(&to, 8), EINVAL);
+	fake_bytes(&call, 1, NULL, 16);
+	check_errno(ask(&call), EFAULT);
 	call.raw[2] = 0x80000000U;
-	expect_errno(ask(&call), EINVAL);
+	check_errno(ask(&call), EINVAL);
 	call.arg[0].fd = 8;
-	expect_errno(ask(&call), EBADF);
-	assert_int_equal(world.connects, 0);
-	assert_int_equal(world.refusals, 0);
+	check_errno(ask(&call), EBADF);
+	assert_int_equal(fake.connects, 0);
+	assert_int_equal(fake.refusals, 0);
 }
 
 static void sockets_that_no_rule_can_name_are_refused(void **state)
@@ -406,16 +283,16 @@ static void sockets_that_no_rule_can_name_are_refused(void **state)
 	struct sockaddr_in to = v4("192.0.2.1", 443);
 
 	(void)state;
-	world.info.protocol = 262;
-	expect_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
-	world.info.domain = 43;         /* SMC has a protocol 1, as ping has */
-	world.info.protocol = IPPROTO_ICMP;
-	expect_errno(ask_connect(&to, sizeof to), EAFNOSUPPORT);
-	world.info = (struct socket_info){ AF_INET, SOCK_RAW, IPPROTO_ICMP, false, 0 };
-	expect_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
-	world.info_rc = -EBADF;
-	expect_errno(ask_connect(&to, sizeof to), EACCES);
-	assert_int_equal(world.connects, 0);
+	fake.socket.protocol = 262;
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	fake.socket.domain = 43;         /* SMC has a protocol 1, as ping has */
+	fake.socket.protocol = IPPROTO_ICMP;
+	check_errno(ask_connect(&to, sizeof to), EAFNOSUPPORT);
+	fake.socket = FAKE_SOCKET(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	fake.socket_rc = -EBADF;
+	check_errno(ask_connect(&to, sizeof to), EACCES);
+	assert_int_equal(fake.connects, 0);
 }
 
 static void unix_sockets_by_path_are_somebody_elses(void **state)
@@ -423,7 +300,7 @@ static void unix_sockets_by_path_are_somebody_elses(void **state)
 	struct sockaddr to = { .sa_family = AF_UNIX };
 
 	(void)state;
-	world.info = (struct socket_info){ .domain = AF_UNIX, .type = SOCK_STREAM };
+	fake.socket = FAKE_SOCKET(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(ask_connect(&to, sizeof to).kind, V_NEXT);
 	to.sa_family = AF_UNSPEC;
 	assert_int_equal(ask_connect(&to, sizeof to).kind, V_RETURN);
@@ -435,7 +312,7 @@ static void the_ports_of_landlock_hold_here_too(void **state)
 
 	(void)state;
 	policy->connect_ports.any = false;
-	expect_errno(ask_connect(&to, sizeof to), EACCES);
+	check_errno(ask_connect(&to, sizeof to), EACCES);
 	policy->connect_ports.bits[443 / 64] |= 1ULL << (443 % 64);
 	assert_int_equal(ask_connect(&to, sizeof to).kind, V_RETURN);
 }
@@ -449,10 +326,10 @@ static void without_rules_of_addresses_only_those_ports_count(void **state)
 	assert_int_equal(start(false), 0);
 	assert_int_equal(ask_connect(&to, sizeof to).kind, V_RETURN);
 	policy->connect_ports.any = false;
-	expect_errno(ask_connect(&to, sizeof to), EACCES);
+	check_errno(ask_connect(&to, sizeof to), EACCES);
 	policy->connect_ports.any = true;
-	world.info = (struct socket_info){ AF_INET, SOCK_DGRAM, IPPROTO_UDP, false, 0 };
-	expect_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	fake.socket = FAKE_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
 }
 
 static void an_address_that_a_name_opened_may_be_used_for_its_rule(void **state)
@@ -462,16 +339,16 @@ static void an_address_that_a_name_opened_may_be_used_for_its_rule(void **state)
 
 	(void)state;
 	assert_int_equal(addr_from_sockaddr(&to, sizeof to, &ip), 0);
-	expect_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
 	assert_int_equal(openings_add(openings, "other.example.com", &ip, UINT64_MAX), 0);
-	expect_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
 	assert_int_equal(openings_add(openings, "good.example.com", &ip, UINT64_MAX), 0);
 	assert_int_equal(ask_connect(&to, sizeof to).kind, V_RETURN);
 	to.sin_port = htons(22);
-	expect_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
 	to.sin_port = htons(8443);
 	denying_rule = 0;
-	expect_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
 }
 
 static void an_opening_never_reaches_the_metadata_service(void **state)
@@ -482,7 +359,7 @@ static void an_opening_never_reaches_the_metadata_service(void **state)
 	(void)state;
 	assert_int_equal(addr_from_sockaddr(&to, sizeof to, &ip), 0);
 	assert_int_equal(openings_add(openings, "good.example.com", &ip, UINT64_MAX), 0);
-	expect_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
 }
 
 /* --- sends --- */
@@ -493,17 +370,17 @@ static void a_datagram_is_judged_by_its_own_address(void **state)
 	struct sockaddr_in bad = v4("192.0.2.1", 53);
 
 	(void)state;
-	world.info = (struct socket_info){ AF_INET, SOCK_DGRAM, IPPROTO_UDP, false, 0 };
+	fake.socket = FAKE_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
 	struct verdict v = ask_sendto(&good, sizeof good);
 	assert_int_equal(v.kind, V_RETURN);
 	assert_int_equal(v.value, 3);
-	assert_memory_equal(world.name, &good, sizeof good);
+	assert_memory_equal(fake.name, &good, sizeof good);
 	assert_int_equal(asked_proto, NET_UDP);
-	expect_errno(ask_sendto(&bad, sizeof bad), ECONNREFUSED);
-	assert_string_equal(world.target, "192.0.2.1:53 (udp)");
-	expect_errno(ask_sendto(&good, 1), EINVAL);
-	expect_errno(ask_sendto(&good, 7), EINVAL);
-	assert_int_equal(world.sends, 1);
+	check_errno(ask_sendto(&bad, sizeof bad), ECONNREFUSED);
+	assert_string_equal(fake.target, "192.0.2.1:53 (udp)");
+	check_errno(ask_sendto(&good, 1), EINVAL);
+	check_errno(ask_sendto(&good, 7), EINVAL);
+	assert_int_equal(fake.sends, 1);
 }
 
 static void a_ping_has_no_port_in_the_report(void **state)
@@ -511,7 +388,7 @@ static void a_ping_has_no_port_in_the_report(void **state)
 	struct sockaddr_in to = v4("198.51.100.7", 0);
 
 	(void)state;
-	world.info = (struct socket_info){ AF_INET, SOCK_DGRAM, IPPROTO_ICMP, false, 0 };
+	fake.socket = FAKE_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
 	assert_int_equal(ask_sendto(&to, sizeof to).kind, V_RETURN);
 	assert_int_equal(asked_proto, NET_ICMP);
 }
@@ -522,14 +399,14 @@ static void an_unspecified_family_is_ipv4_to_a_datagram_socket_of_it(void **stat
 
 	(void)state;
 	to.sin_family = AF_UNSPEC;
-	world.info = (struct socket_info){ AF_INET, SOCK_DGRAM, IPPROTO_UDP, false, 0 };
-	expect_errno(ask_sendto(&to, sizeof to), ECONNREFUSED);
-	world.info.domain = AF_INET6;           /* there it is no address at all */
+	fake.socket = FAKE_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+	check_errno(ask_sendto(&to, sizeof to), ECONNREFUSED);
+	fake.socket.domain = AF_INET6;           /* there it is no address at all */
 	assert_int_equal(ask_sendto(&to, sizeof to).kind, V_RETURN);
 	to.sin_family = AF_UNIX;
-	expect_errno(ask_sendto(&to, sizeof to), EINVAL);
-	world.info.domain = AF_INET;
-	expect_errno(ask_sendto(&to, sizeof to), EAFNOSUPPORT);
+	check_errno(ask_sendto(&to, sizeof to), EINVAL);
+	fake.socket.domain = AF_INET;
+	check_errno(ask_sendto(&to, sizeof to), EAFNOSUPPORT);
 }
 
 static void a_stream_sends_to_its_peer_whatever_address_stands_there(void **state)
@@ -538,10 +415,10 @@ static void a_stream_sends_to_its_peer_whatever_address_stands_there(void **stat
 
 	(void)state;
 	assert_int_equal(ask_sendto(&to, sizeof to).kind, V_RETURN);
-	assert_false(world.had_name);
-	world.info = (struct socket_info){ 16, SOCK_RAW, 6, false, 0 };
-	world.info.protocol = 0;
-	expect_errno(ask_sendto(&to, sizeof to), EAFNOSUPPORT);
+	assert_int_equal(fake.name_len, 0);
+	fake.socket = FAKE_SOCKET(16, SOCK_RAW, 6);
+	fake.socket.protocol = 0;
+	check_errno(ask_sendto(&to, sizeof to), EAFNOSUPPORT);
 }
 
 static void what_is_sent_on_a_unix_socket_is_left_to_the_next_feature(void **state)
@@ -549,22 +426,22 @@ static void what_is_sent_on_a_unix_socket_is_left_to_the_next_feature(void **sta
 	struct sockaddr_in to = v4("198.51.100.7", 443);
 
 	(void)state;
-	world.info = (struct socket_info){ AF_UNIX, SOCK_DGRAM, 0, false, 0 };
+	fake.socket = FAKE_SOCKET(AF_UNIX, SOCK_DGRAM, 0);
 	assert_int_equal(ask_sendto(&to, sizeof to).kind, V_NEXT);
-	assert_int_equal(world.sends, 0);
+	assert_int_equal(fake.sends, 0);
 }
 
 static void fast_open_is_refused_here_too(void **state)
 {
-	struct call call = call_of("sendto", &ops);
+	struct call call = FAKE_CALL(&fake, "sendto", 7);
 	struct sockaddr_in to = v4("192.0.2.1", 443);
 
 	(void)state;
 	call.raw[2] = 1;
 	call.raw[3] = 0x20000000;
-	set_name(&call, 4, &to, sizeof to);
-	expect_errno(ask(&call), EOPNOTSUPP);
-	assert_int_equal(world.sends, 0);
+	fake_bytes(&call, 4, &to, sizeof to);
+	check_errno(ask(&call), EOPNOTSUPP);
+	assert_int_equal(fake.sends, 0);
 }
 
 static void each_message_of_a_batch_is_judged(void **state)
@@ -573,23 +450,23 @@ static void each_message_of_a_batch_is_judged(void **state)
 	struct sockaddr_in bad = v4("192.0.2.1", 53);
 	struct iovec part = { &good, 4 };
 	struct mmsghdr all[3] = { { { .msg_name = &good, .msg_namelen = sizeof good, .msg_iov = &part, .msg_iovlen = 1 }, 0 } };
-	struct call call = call_of("sendmsg", &ops);
+	struct call call = FAKE_CALL(&fake, "sendmsg", 7);
 
 	(void)state;
-	world.info = (struct socket_info){ AF_INET, SOCK_DGRAM, IPPROTO_UDP, false, 0 };
+	fake.socket = FAKE_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
 	all[1] = all[0];
 	all[1].msg_hdr.msg_name = &bad;
 	call.raw[1] = (uint64_t)(uintptr_t)&all[0];
 	assert_int_equal(ask(&call).value, 4);
 	call.raw[1] = (uint64_t)(uintptr_t)&all[1];
-	expect_errno(ask(&call), ECONNREFUSED);
+	check_errno(ask(&call), ECONNREFUSED);
 	call.raw[1] = 8;
-	expect_errno(ask(&call), EFAULT);
-	call = call_of("sendmmsg", &ops);
+	check_errno(ask(&call), EFAULT);
+	call = FAKE_CALL(&fake, "sendmmsg", 7);
 	call.raw[1] = (uint64_t)(uintptr_t)&all[1];
 	call.raw[2] = 2;
-	expect_errno(ask(&call), ECONNREFUSED);
-	assert_int_equal(world.sends, 1);
+	check_errno(ask(&call), ECONNREFUSED);
+	assert_int_equal(fake.sends, 1);
 }
 
 static void starting_without_memory_is_an_error(void **state)

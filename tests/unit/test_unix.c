@@ -15,43 +15,22 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "fake_kernel.h"
 #include "fault.h"
 #include "features/registry.h"
 
 #define AT offsetof(struct sockaddr_un, sun_path)
 
-/* --- a kernel of one socket and one object in the file system --- */
+/* --- one socket and one object in the file system --- */
 
+static const struct fake_object objects[] = { { .name = "fd 7" } };
+static struct fake fake;
 static struct {
-	struct socket_info info;
-	int info_rc;
 	int locate_rc;
 	const char *object;             /* the canonical path of what the caller's words lead to */
 	int owns;                       /* what owns_abstract says */
 	int owns_type;
-	int connects;
-	int sends;
-	struct sockaddr_un used;
-	size_t used_len;
-	unsigned refusals;
-	char target[256], flag[256];
-	int errnum;
 } world;
-
-static int pin_fd(const struct call *call, int fd)
-{
-	(void)call;
-	return fd == 7 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -EBADF;
-}
-
-static int socket_info(const struct call *call, int sock, unsigned want, struct socket_info *out)
-{
-	(void)call;
-	(void)sock;
-	(void)want;
-	*out = world.info;
-	return world.info_rc;
-}
 
 static int locate(const struct call *call, const struct where *where, struct located *out)
 {
@@ -82,55 +61,7 @@ static int owns_abstract(const struct call *call, const char *name, size_t len, 
 	return world.owns;
 }
 
-static void use(const void *name, size_t len)
-{
-	world.used_len = len;
-	memcpy(&world.used, name, len);
-}
-
-static int connect_op(const struct call *call, int sock, const void *name, size_t len)
-{
-	(void)call;
-	(void)sock;
-	world.connects++;
-	use(name, len);
-	return 0;
-}
-
-static ssize_t send_op(const struct call *call, int sock, const struct outgoing *m, int flags)
-{
-	(void)call;
-	(void)sock;
-	(void)flags;
-	world.sends++;
-	if (m->name)
-		use(m->name, m->name_len);
-	return (ssize_t)m->len;
-}
-
-static ssize_t gather(const struct call *call, void *to, size_t len, const struct piece *from, size_t count, uint64_t skip)
-{
-	(void)call;
-	(void)from;
-	(void)count;
-	(void)skip;
-	memset(to, 'x', len);
-	return (ssize_t)len;
-}
-
-static void refuse_op(const struct call *call, const struct refusal *r)
-{
-	(void)call;
-	world.refusals++;
-	world.errnum = r->errnum;
-	snprintf(world.target, sizeof world.target, "%s", r->target);
-	snprintf(world.flag, sizeof world.flag, "%s", r->flag ? r->flag : "");
-}
-
-static const struct kernel_ops ops = {
-	.pin_fd = pin_fd, .socket_info = socket_info, .locate = locate, .path_of = path_of,
-	.owns_abstract = owns_abstract, .connect = connect_op, .send = send_op, .gather = gather, .refuse = refuse_op,
-};
+static struct kernel_ops ops;
 
 /* --- asking --- */
 
@@ -138,7 +69,6 @@ static struct policy *policy;
 static struct grants files;
 static struct socket_grants sockets;
 static void *rules;
-static struct progress progress;
 
 static int setup(void **state)
 {
@@ -147,7 +77,13 @@ static int setup(void **state)
 
 	(void)state;
 	memset(&world, 0, sizeof world);
-	world.info = (struct socket_info){ AF_UNIX, SOCK_STREAM, 0, false, 0 };
+	fake = (struct fake){
+		.objects = objects, .object_count = 1, .own_memory = true, .socket = FAKE_SOCKET(AF_UNIX, SOCK_STREAM, 0),
+	};
+	ops = fake_ops;
+	ops.locate = locate;
+	ops.path_of = path_of;
+	ops.owns_abstract = owns_abstract;
 	policy = policy_new();
 	if (!policy || grants_add_take(&files, "/srv", -1, true, ACCESS_READ | ACCESS_WRITE, "--fs-write", NULL) < 0)
 		return -1;
@@ -166,22 +102,11 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct verdict ask(const char *name, const void *address, size_t len, int at)
+static struct verdict ask(struct call call, int at, const void *address, size_t len)
 {
-	struct call call = { .kernel = &ops, .info = syscall_by_name(name), .progress = &progress };
-
-	progress = (struct progress){ 0 };
-	call.arg[0].fd = 7;
-	call.raw[0] = 7;
-	call.raw[2] = at == 4 ? 5 : len;
-	call.arg[at].is_null = !address;
-	call.arg[at].bytes.data = address;
-	call.arg[at].bytes.len = len;
-	for (size_t i = 0; i < feature_unix.handler_count; i++)
-		if (strcmp(feature_unix.handlers[i].syscall, name) == 0)
-			return feature_unix.handlers[i].on_call(&call, rules);
-	fail();
-	return v_next();
+	call.kernel = &ops;
+	fake_bytes(&call, at, address, len);
+	return fake_ask(&feature_unix, rules, &call);
 }
 
 static struct verdict ask_connect(const char *path, size_t bytes)
@@ -189,7 +114,7 @@ static struct verdict ask_connect(const char *path, size_t bytes)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	memcpy(address.sun_path, path, bytes);
-	return ask("connect", &address, AT + bytes, 1);
+	return ask(FAKE_CALL(&fake, "connect", 7), 1, &address, AT + bytes);
 }
 
 static struct verdict ask_sendto(const char *path)
@@ -197,13 +122,13 @@ static struct verdict ask_sendto(const char *path)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-	return ask("sendto", &address, AT + strlen(path) + 1, 4);
+	return ask(FAKE_CALL(&fake, "sendto", 7, (uintptr_t)"hello", 5), 4, &address, AT + strlen(path) + 1);
 }
 
-static void expect_errno(struct verdict v, int errnum)
+/* The path that was used in the end, of the last connect or send. */
+static const char *used(void)
 {
-	assert_int_equal(v.kind, V_ERRNO);
-	assert_int_equal(v.value, errnum);
+	return (const char *)fake.name + AT;
 }
 
 /* --- the tests --- */
@@ -215,8 +140,8 @@ static void a_granted_socket_is_used_by_the_descriptor_that_was_judged(void **st
 	(void)state;
 	world.object = "/srv/s";
 	assert_int_equal(ask_connect("whatever/leads/there", 21).kind, V_RETURN);
-	assert_int_equal(world.connects, 1);
-	assert_memory_equal(world.used.sun_path, "/proc/self/fd/", 14);
+	assert_int_equal(fake.connects, 1);
+	assert_memory_equal(used(), "/proc/self/fd/", 14);
 	assert_int_equal(fault_open_fds(), before);
 }
 
@@ -226,10 +151,10 @@ static void a_socket_elsewhere_is_refused_with_its_path_and_the_flag(void **stat
 
 	(void)state;
 	world.object = "/run/docker.sock";
-	expect_errno(ask_connect("/srv/innocent", 14), EACCES);
-	assert_int_equal(world.connects, 0);
-	assert_string_equal(world.target, "/run/docker.sock");
-	assert_string_equal(world.flag, "--unix-allow /run/docker.sock");
+	check_errno(ask_connect("/srv/innocent", 14), EACCES);
+	assert_int_equal(fake.connects, 0);
+	assert_string_equal(fake.target, "/run/docker.sock");
+	assert_string_equal(fake.flag, "--unix-allow /run/docker.sock");
 	assert_int_equal(fault_open_fds(), before);
 }
 
@@ -244,8 +169,8 @@ static void under_rules_with_names_a_write_grant_reaches_no_name_service(void **
 	feature_unix.stop(rules);
 	policy->net_facts.names = true;
 	assert_int_equal(feature_unix.start(&env, &rules, NULL), 0);
-	expect_errno(ask_connect("/run/nscd/socket", 16), EACCES);
-	assert_string_equal(world.flag, "--unix-allow /run/nscd/socket");
+	check_errno(ask_connect("/run/nscd/socket", 16), EACCES);
+	assert_string_equal(fake.flag, "--unix-allow /run/nscd/socket");
 	world.object = "/run/other";
 	assert_int_equal(ask_connect("/run/other", 10).kind, V_RETURN);
 	assert_int_equal(socket_grants_add(&sockets, "/run/nscd/socket", false, "--unix-allow"), 0);
@@ -256,18 +181,18 @@ static void under_rules_with_names_a_write_grant_reaches_no_name_service(void **
 static void a_socket_without_a_path_is_refused(void **state)
 {
 	(void)state;
-	expect_errno(ask_connect("/srv/gone", 10), EACCES);
-	assert_int_equal(world.connects, 0);
+	check_errno(ask_connect("/srv/gone", 10), EACCES);
+	assert_int_equal(fake.connects, 0);
 }
 
 static void the_answer_of_the_walk_is_the_childs(void **state)
 {
 	(void)state;
 	world.locate_rc = -ENOENT;
-	expect_errno(ask_connect("/srv/none", 10), ENOENT);
+	check_errno(ask_connect("/srv/none", 10), ENOENT);
 	world.locate_rc = MUST_WAIT;
 	assert_int_equal(ask_connect("/srv/slow", 10).kind, V_LATER);
-	assert_int_equal(world.refusals, 0);
+	assert_int_equal(fake.refusals, 0);
 }
 
 static void an_abstract_name_is_used_only_where_the_sandbox_owns_it(void **state)
@@ -276,13 +201,13 @@ static void an_abstract_name_is_used_only_where_the_sandbox_owns_it(void **state
 	world.owns = 1;
 	assert_int_equal(ask_connect("\0name", 5).kind, V_RETURN);
 	assert_int_equal(world.owns_type, SOCK_STREAM);
-	assert_memory_equal(world.used.sun_path, "\0name", 5);
+	assert_memory_equal(used(), "\0name", 5);
 	world.owns = 0;
-	expect_errno(ask_connect("\0name", 5), EPERM);
-	assert_string_equal(world.target, "@name");
+	check_errno(ask_connect("\0name", 5), EPERM);
+	assert_string_equal(fake.target, "@name");
 	world.owns = -ECONNREFUSED;
-	expect_errno(ask_connect("\0name", 5), ECONNREFUSED);
-	assert_int_equal(world.connects, 1);
+	check_errno(ask_connect("\0name", 5), ECONNREFUSED);
+	assert_int_equal(fake.connects, 1);
 }
 
 static void bad_addresses_and_other_sockets_are_not_tried(void **state)
@@ -290,25 +215,25 @@ static void bad_addresses_and_other_sockets_are_not_tried(void **state)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	(void)state;
-	expect_errno(ask("connect", NULL, 0, 1), EFAULT);
-	expect_errno(ask("connect", &address, 1, 1), EINVAL);
-	world.info.domain = AF_INET;
-	expect_errno(ask_connect("/srv/s", 7), EAFNOSUPPORT);
-	world.info_rc = -EBADF;
-	expect_errno(ask_connect("/srv/s", 7), EACCES);
-	assert_int_equal(world.connects, 0);
+	check_errno(ask(FAKE_CALL(&fake, "connect", 7), 1, NULL, 0), EFAULT);
+	check_errno(ask(FAKE_CALL(&fake, "connect", 7), 1, &address, 1), EINVAL);
+	fake.socket.domain = AF_INET;
+	check_errno(ask_connect("/srv/s", 7), EAFNOSUPPORT);
+	fake.socket_rc = -EBADF;
+	check_errno(ask_connect("/srv/s", 7), EACCES);
+	assert_int_equal(fake.connects, 0);
 }
 
 static void a_datagram_is_judged_by_its_own_address(void **state)
 {
 	(void)state;
-	world.info.type = SOCK_DGRAM;
+	fake.socket.type = SOCK_DGRAM;
 	world.object = "/srv/d";
 	assert_int_equal(ask_sendto("/srv/d").kind, V_RETURN);
-	assert_memory_equal(world.used.sun_path, "/proc/self/fd/", 14);
+	assert_memory_equal(used(), "/proc/self/fd/", 14);
 	world.object = "/run/systemd/notify";
-	expect_errno(ask_sendto("/srv/d"), EACCES);
-	assert_int_equal(world.sends, 1);
+	check_errno(ask_sendto("/srv/d"), EACCES);
+	assert_int_equal(fake.sends, 1);
 }
 
 static void what_a_stream_says_to_an_address_is_the_kernels_to_say(void **state)
@@ -316,8 +241,8 @@ static void what_a_stream_says_to_an_address_is_the_kernels_to_say(void **state)
 	(void)state;
 	world.object = "/run/docker.sock";
 	assert_int_equal(ask_sendto("/x").kind, V_RETURN);
-	assert_string_equal(world.used.sun_path, "/x");
-	assert_int_equal(world.refusals, 0);
+	assert_string_equal(used(), "/x");
+	assert_int_equal(fake.refusals, 0);
 }
 
 static void starting_without_memory_is_an_error(void **state)
