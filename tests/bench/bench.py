@@ -9,21 +9,23 @@ Landlock rule and a filter that allows everything: nobody can be cheaper. Result
 build/bench.md. tools/bench-table puts the table into the README.
 """
 import argparse
+import contextlib
 import fnmatch
 import json
 import os
 import platform
 import re
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-SYSTEM = [p for p in ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/opt", "/proc", "/dev") if os.path.exists(p)]
+from servers import CLIENT, SERVER, Echo, Nginx, Redis, free_port, program
+
+# Not /proc: where it is granted opens are trapped, for its files about the network.
+SYSTEM = [p for p in ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/opt", "/dev") if os.path.exists(p)]
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else shutil.which("python3")
 
 
@@ -59,10 +61,9 @@ class Bench:
         }
         return {n: found[n] for n in names if found.get(n) is not None}
 
-    def row(self, name, unit, values, compare, target, better="lower", note=""):
+    def row(self, name, unit, values, compare, target, better="lower", note="", ratio=None):
         """compare: the variant that the target is a ratio to. None where it is not there."""
-        ratio = None
-        if values.get("sandlock") is not None and values.get(compare):
+        if ratio is None and values.get("sandlock") is not None and values.get(compare):
             ratio = values["sandlock"] / values[compare]
         met = None
         if ratio is not None and target is not None:
@@ -213,137 +214,146 @@ def measure_memory(b):
     b.row("python3: allocate and free", "ms", {k: v / 1000 for k, v in got.items()}, "bare", 1.03, note="with -m")
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def redis_once(prefix, port, requests):
-    server = subprocess.Popen([*prefix, "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
-                               "--appendonly", "no", "--daemonize", "no"],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            with socket.socket() as s:
-                if s.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        text = output(["redis-benchmark", "-p", str(port), "-n", str(requests), "-c", "20", "-t", "set,get", "--csv"])
-        return {m.group(1): float(m.group(2)) for m in re.finditer(r'"(SET|GET)","([\d.]+)"', text)}
-    finally:
-        server.send_signal(signal.SIGTERM)
-        try:
-            server.wait(5)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-
-
 # --- the network ---------------------------------------------------------------------------------------------------
 
-class Echo:
-    """bench-echo on a free port, bare or behind a prefix."""
-
-    def __init__(self, b, kind, prefix=(), port=0):
-        self.process = subprocess.Popen([*prefix, b.tool("echo"), kind, str(port)], stdout=subprocess.PIPE, text=True)
-        self.port = int(self.process.stdout.readline())
-
-    def __enter__(self):
-        return self.port
-
-    def __exit__(self, *unused):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+def alternate(work, rounds):
+    """Samples of each of `work`, name -> function, in turns: forwards, then backwards, so that a drift hits all alike."""
+    samples = {name: [] for name in work}
+    for i in range(rounds):
+        for name in list(work)[::-1 if i % 2 else 1]:
+            samples[name].append(work[name]())
+    return samples
 
 
-def net_prefix(b, *rules):
+def paired(b, name, unit, samples, ours, base, target, columns=(), **kw):
+    """A row of medians. Its ratio is the median of ratios of runs that were made one after the other."""
+    values = {"bare": samples["bare"], base: samples[base], **{to: samples[c] for c, to in columns if c in samples},
+              "sandlock": samples[ours]}
+    b.row(name, unit, {k: statistics.median(v) for k, v in values.items()}, base, target,
+          ratio=statistics.median(x / y for x, y in zip(samples[ours], samples[base])), **kw)
+
+
+def sandlock(b, *rules, flags=()):
     """Without unix sockets in reach, for which connect would be trapped under any rule."""
-    return b.variants(ours=["--no-unix-write", *(w for rule in rules for w in ("--net-allow", rule))])["sandlock"]
+    return b.variants(ours=["--no-unix-write", *flags, *(w for r in rules for w in ("--net-allow", r))])["sandlock"]
 
 
-# Both ends on one processor, and the round that was disturbed least: where they run, and what else runs there, decides
-# more than anything that is measured here.
-TOGETHER = ["taskset", "-c", "0"] if shutil.which("taskset") else []
-
-
-def net_rounds(b, prefixes, work, port, middle=statistics.median):
-    """Microseconds of one round of `work`, the rounds of the variants interleaved."""
-    got = inner(b, prefixes, [work, "0.2" if b.quick else "0.5", str(port)], 7 if b.quick else 15, middle)
-    return {k: v / 1000 for k, v in got.items()}
-
-
-def trap_cost(b):
-    got = inner(b, {"bare": [], "loop": [b.tool("loop")]}, ["uname", "0.2"], 5)
-    return (got["loop"] - got["bare"]) / 1000
+def timed(b, work, port, **prefixes):
+    """Samples of microseconds of one round of `work` of bench-calls, the client on its own processor."""
+    def once(prefix):
+        words = [*CLIENT, *prefix, b.tool("calls"), work, "0.2" if b.quick else "0.4", str(port)]
+        return lambda: float(output(words, cwd=b.work)) / 1000
+    return alternate({name: once(prefix) for name, prefix in prefixes.items()}, 5 if b.quick else 15)
 
 
 def measure_net(b):
-    trap = trap_cost(b)
-    with Echo(b, "accept") as port:
-        prefixes = {"bare": [], "sandlock": net_prefix(b, f"tcp://*:{port}"), "host": net_prefix(b, f"tcp://127.0.0.1:{port}")}
-        us = net_rounds(b, prefixes, "connect", port)
-        b.row("connect and close, rule of a port", "us", {k: us[k] for k in ("bare", "sandlock")}, "bare", 1.1)
-        b.row("connect and close, rule of a host", "us",
-              {"bare": us["bare"], "budget": us["bare"] + 2 * trap, "sandlock": us["host"]}, "budget", 1.0,
-              note="budget: bare and two round trips of a minimal notifier")
+    loop = [b.tool("loop")]
+    with Echo(b, "accept", SERVER) as port:
+        got = timed(b, "connect", port, sandlock=sandlock(b, f"tcp://*:{port}"), bare=[],
+                    host=sandlock(b, f"tcp://127.0.0.1:{port}"), loop=loop)
+        got["budget"] = [bare + 2 * (trap - bare) for bare, trap in zip(got["bare"], got["loop"])]
+        paired(b, "connect and close, rule of a port", "us", got, "sandlock", "bare", 1.1)
+        paired(b, "connect and close, rule of a host", "us", got, "host", "budget", 1.0, [("loop", "loop")],
+               note="loop: a minimal program that has every connect told and lets it go on; budget: bare and twice what that adds")
         measure_rules(b, port)
     for work, kind, title in (("request", "echo", "request and answer on a TCP connection"),
                               ("bulk", "sink", "one megabyte by sendmsg on a TCP connection")):
-        with Echo(b, kind, TOGETHER) as port:
-            inside = net_prefix(b, f"tcp://127.0.0.1:{port}")
-            us = net_rounds(b, {"bare": TOGETHER, "sandlock": TOGETHER + inside}, work, port, min)
-            b.row(title, "us", us, "bare", 1.03, note="rule of a host; only connect is trapped")
-    measure_server(b)
-    with Echo(b, "datagram") as port:
-        us = net_rounds(b, {"bare": [], "sandlock": net_prefix(b, f"udp://127.0.0.1:{port}")}, "datagram", port)
-        rate = {"bare": 1000 / us["bare"], "ceiling": 1000 / (us["bare"] + trap), "sandlock": 1000 / us["sandlock"]}
-        b.row("UDP echo", "per ms", rate, "ceiling", 0.5, better="higher", note="ceiling: bare and one round trip of a notifier")
+        with Echo(b, kind, SERVER) as port:
+            got = timed(b, work, port, bare=[], sandlock=sandlock(b, f"tcp://127.0.0.1:{port}"))
+            paired(b, title, "us", got, "sandlock", "bare", 1.03, note="rule of a host; only connect is trapped")
+    measure_sendmsg_server(b)
+    with Echo(b, "datagram", SERVER) as port:
+        got = timed(b, "datagram", port, bare=[], loop=loop, sandlock=sandlock(b, f"udp://127.0.0.1:{port}"))
+        rate = {name: [1000 / us for us in samples] for name, samples in got.items()}
+        paired(b, "UDP echo, rule of a host", "per ms", rate, "sandlock", "loop", 0.5, better="higher",
+               note="loop: a minimal program that has every send told and lets it go on")
 
 
-def measure_server(b):
+def measure_sendmsg_server(b):
     """A server that answers by sendmsg, in the sandbox; its client outside."""
-    samples = {"bare": [], "sandlock": []}
-    for _ in range(7 if b.quick else 15):
-        for name in samples:
+    samples = {}
+    with contextlib.ExitStack() as stack:
+        work = {}
+        for name in ("bare", "sandlock"):
             port = free_port()
-            rules = b.variants(ours=["--net-allow-bind", str(port), "--net-allow", "tcp://192.0.2.1:443"])["sandlock"]
-            with Echo(b, "echo", TOGETHER + rules if name == "sandlock" else TOGETHER, port):
-                samples[name].append(float(output([*TOGETHER, b.tool("calls"), "request", "0.2", str(port)])) / 1000)
-    b.row("a server that answers by sendmsg", "us", {k: min(v) for k, v in samples.items()}, "bare", 1.03,
-          note="rule of a host; nothing of it is trapped")
+            rules = sandlock(b, "tcp://192.0.2.1:443", flags=["--net-allow-bind", str(port)]) if name == "sandlock" else []
+            stack.enter_context(Echo(b, "echo", [*SERVER, *rules], port))
+            words = [*CLIENT, b.tool("calls"), "request", "0.2", str(port)]
+            work[name] = lambda words=words: float(output(words)) / 1000
+        samples = alternate(work, 7 if b.quick else 15)
+    paired(b, "a server that answers by sendmsg", "us", samples, "sandlock", "bare", 1.03,
+           note="rule of a host; nothing of it is trapped")
 
 
 def measure_rules(b, port):
     """What a connect costs with N rules of single addresses, the one that allows it last."""
-    counts = [10, 100, 1000, 10000]
     prefixes = {}
-    for count in counts:
+    for count in (10, 100, 1000, 10000):
         rules = [f"tcp://10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}:443" for i in range(1, count)] + [f"tcp://127.0.0.1:{port}"]
         profile = os.path.join(b.work, f"rules{count}.toml")
         with open(profile, "w") as f:
             f.write("[network]\nallow = " + json.dumps(rules) + "\n")
         prefixes[str(count)] = [b.sandlock, "run", "--quiet", "--profile-file", profile, *b.grants(), "--"]
-    us = net_rounds(b, prefixes, "connect", port)
-    us["sandlock"] = us["10000"]
-    b.row("connect and close with 10 to 10,000 rules", "us", us, "10", 1.15, note="sandlock: 10,000 rules")
+    got = timed(b, "connect", port, bare=[], **prefixes)
+    medians = {count: statistics.median(got[count]) for count in prefixes}
+    paired(b, "connect and close with 10,000 rules", "us", got, "10000", "10", 1.15,
+           note=", ".join(f"{count} rules: {us:.3g} us" for count, us in medians.items()))
 
 
-def measure_redis(b):
-    if not shutil.which("redis-server") or not shutil.which("redis-benchmark"):
-        print("-- redis: not installed")
-        return
-    samples = {}
-    for _ in range(3 if b.quick else 7):
-        port = free_port()
-        allow = ["--net-allow-bind", str(port)]
-        for name, prefix in b.variants(ours=allow, peer=allow, names=("bare", "sandlock", "bwrap", "peer")).items():
-            for kind, value in redis_once(prefix, port, 20000 if b.quick else 60000).items():
-                samples.setdefault(kind, {}).setdefault(name, []).append(value)
-    for kind, by_name in samples.items():
-        b.row(f"redis {kind} over the granted port", "requests/s",
-              {k: statistics.median(v) for k, v in by_name.items()}, "bare", 0.98, better="higher")
+# What each rule is for the two sides: words for us, words for the peer. "port" traps nothing, "host" has connect judged.
+SIDES = {
+    "server": {"port": (["--net-allow-bind", "{port}"], ["--net-allow-bind", "{port}"]),
+               "host": (["--net-allow-bind", "{port}", "--net-allow", "tcp://192.0.2.1:443"],
+                        ["--net-allow-bind", "{port}", "--net-allow", "192.0.2.1:443"])},
+    "client": {"port": (["--net-allow", "tcp://*:{port}"], ["--net-allow", ":{port}"]),
+               "host": (["--net-allow", "tcp://127.0.0.1:{port}"], ["--net-allow", "127.0.0.1:{port}"])},
+}
+THROUGHPUT_TARGETS = {"port": 0.98, "host": 0.97}
+
+
+def throughput_prefixes(b, side, port):
+    """name -> words before the one that is confined. Ours are next to the bare one in every round."""
+    made = {}
+    for rule, (ours, peer) in SIDES[side].items():
+        words = [[w.format(port=port) for w in words] for words in (["--no-unix-write", *ours], peer)]
+        for name, prefix in b.variants(ours=words[0], peer=words[1], names=("sandlock", "floor", "bwrap", "bare", "peer")).items():
+            made[name if name in ("bare", "floor", "bwrap") else f"{name} {rule}"] = prefix
+    order = ["floor", "sandlock port", "bare", "sandlock host", "bwrap", "peer port", "peer host"]
+    return {name: made[name] for name in order if name in made}
+
+
+def throughput(b, load):
+    """Requests per second with the server confined, its client outside, and the other way round: all servers run all the
+    time, so that the rounds of the variants can be short and close together."""
+    for side in SIDES:
+        with contextlib.ExitStack() as stack:
+            def start(prefix, port):
+                stack.enter_context(load.server(b, [*SERVER, *prefix], port))
+            work = {}
+            shared = free_port()
+            if side == "client":
+                start([], shared)
+            for name in throughput_prefixes(b, side, 0):
+                port = shared if side == "client" else free_port()
+                prefix = throughput_prefixes(b, side, port)[name]
+                if side == "server":
+                    start(prefix, port)
+                words = [*CLIENT, *(prefix if side == "client" else []), *load.client(port, b.quick)]
+                work[name] = lambda words=words: load.rate(output(words, cwd=b.work))
+            samples = alternate(work, 3 if b.quick else 9)
+        for rule, target in THROUGHPUT_TARGETS.items():
+            paired(b, f"{load.title}, {side} in the sandbox, rule of a {rule}", "requests/s", samples, f"sandlock {rule}", "bare",
+                   target, [("floor", "floor"), ("bwrap", "bwrap"), (f"peer {rule}", "peer")], better="higher")
+
+
+def measure_throughput(load):
+    def measure(b):
+        missing = [p for p in load.programs if not program(p)]
+        if missing:
+            print(f"-- {load.title}: {missing[0]} is not installed")
+            return
+        throughput(b, load)
+    return measure
 
 
 def measure_many(b):
@@ -398,7 +408,8 @@ def measure_overshoot(b):
 
 MEASURES = {
     "start": measure_start, "spawn": measure_spawn, "calls": measure_calls, "work": measure_work,
-    "trapped": measure_trapped, "net": measure_net, "fork": measure_fork, "memory": measure_memory, "redis": measure_redis,
+    "trapped": measure_trapped, "net": measure_net, "redis": measure_throughput(Redis), "nginx": measure_throughput(Nginx),
+    "fork": measure_fork, "memory": measure_memory,
     "many": measure_many, "footprint": measure_footprint, "overshoot": measure_overshoot,
 }
 

@@ -1,6 +1,7 @@
 /*
- * The least that a trapped call can cost: a filter that notifies of uname, and a loop that receives and answers 0 with
- * synchronous wake-up. It reads and writes no memory of the caller.
+ * The least that a trapped call can cost: a filter that notifies of uname, connect and sends, and a loop that receives and
+ * answers with synchronous wake-up: 0 to uname, and that the kernel may go on to the others. It reads and writes no memory
+ * of the caller.
  *
  *     loop PROGRAM [ARGUMENTS]      the status is the program's
  */
@@ -56,7 +57,9 @@ static void confined(int sock, char **argv)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_uname, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_uname, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_connect, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendto, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -83,6 +86,7 @@ static void *answer(void *arg)
 		if (sys_ioctl(listener, SC_IOCTL_RECV, &request) < 0)
 			continue;
 		reply.id = request.id;
+		reply.flags = request.data.nr == SYS_uname ? 0 : SC_RESP_CONTINUE;
 		sys_ioctl(listener, SC_IOCTL_SEND, &reply);
 	}
 	return NULL;
