@@ -338,9 +338,9 @@ def throughput(b, load):
                 prefix = throughput_prefixes(b, side, port)[name]
                 if side == "server":
                     start(prefix, port)
-                words = [*CLIENT, *(prefix if side == "client" else []), *load.client(port, b.quick)]
+                words = [*CLIENT, *(prefix if side == "client" else []), *load.client(port)]
                 work[name] = lambda words=words: load.rate(output(words, cwd=b.work))
-            samples = alternate(work, 3 if b.quick else 9)
+            samples = alternate(work, 3 if b.quick else load.rounds)
         for rule, target in THROUGHPUT_TARGETS.items():
             paired(b, f"{load.title}, {side} in the sandbox, rule of a {rule}", "requests/s", samples, f"sandlock {rule}", "bare",
                    target, [("floor", "floor"), ("bwrap", "bwrap"), (f"peer {rule}", "peer")], better="higher")

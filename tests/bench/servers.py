@@ -75,6 +75,7 @@ class Redis:
     """A load: a server of a real program, and the words and the answer of what measures it."""
     title = "redis"
     programs = ("redis-server", "redis-benchmark")
+    rounds = 21
 
     @staticmethod
     def server(b, prefix, port):
@@ -82,8 +83,8 @@ class Redis:
                           "--daemonize", "no", "--dir", b.work], port)
 
     @staticmethod
-    def client(port, quick):
-        return ["redis-benchmark", "-p", str(port), "-n", "15000" if quick else "30000", "-c", "20", "-t", "set,get", "--csv"]
+    def client(port):
+        return ["redis-benchmark", "-p", str(port), "-n", "10000", "-c", "20", "-t", "set,get", "--csv"]
 
     @staticmethod
     def rate(text):
@@ -106,6 +107,7 @@ http {{
 class Nginx:
     title = "nginx and wrk"
     programs = ("nginx", "wrk")
+    rounds = 9              # of a second, the least that wrk can
 
     @staticmethod
     def server(b, prefix, port):
@@ -119,7 +121,7 @@ class Nginx:
         return Listening([*prefix, program("nginx"), "-e", f"{at}/error", "-c", f"{at}/conf", "-p", at], port)
 
     @staticmethod
-    def client(port, quick):
+    def client(port):
         return ["wrk", "-t1", "-c16", "-d1", f"http://127.0.0.1:{port}/page"]
 
     @staticmethod
