@@ -18,47 +18,28 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "fake_kernel.h"
 #include "fault.h"
 #include "features/portview.h"
 #include "features/registry.h"
 #include "supervisor/binding.h"
 
-/* --- a kernel of one socket --- */
+/* --- one socket, and what of the kernel has to do with ports --- */
 
+static const struct fake_object objects[] = { { .name = "fd 7" } };
+static struct fake fake;
 static struct {
-	struct socket_info info;
-	int info_rc;
 	const char *tcp;                /* what its tables say */
 	uint64_t own[4];                /* sockets of the sandbox */
 	size_t own_count;
 	uint16_t taken;                 /* bind says EADDRINUSE */
 	int bind_rc;
 	unsigned binds, alone, placed, listens;
-	unsigned char name[128];
-	size_t name_len;
 	uint16_t given;                 /* the port that the kernel chooses */
 	struct unix_place place;
 	char dir[64];
 	bool shared, local;
-	unsigned char memory[64];
-	unsigned refusals;
-	char target[256], rule[256], flag[256], operation[32];
 } world;
-
-static int pin_fd(const struct call *call, int fd)
-{
-	(void)call;
-	return fd == 7 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -EBADF;
-}
-
-static int socket_info(const struct call *call, int sock, unsigned want, struct socket_info *out)
-{
-	(void)call;
-	(void)sock;
-	(void)want;
-	*out = world.info;
-	return world.info_rc;
-}
 
 static uint16_t port_of(const void *name)
 {
@@ -73,12 +54,11 @@ static int do_bind(const struct call *call, int sock, const void *name, size_t l
 	(void)call;
 	(void)sock;
 	world.binds++;
-	memcpy(world.name, name, len);
-	world.name_len = len;
+	fake_name(&fake, name, len);
 	if (len >= 8 && port_of(name) && port_of(name) == world.taken)
 		return -EADDRINUSE;
-	if (len >= 8 && port_of(name) == 0 && world.info.domain != AF_UNIX)
-		portview_set_port(world.name, world.given);
+	if (len >= 8 && port_of(name) == 0 && fake.socket.domain != AF_UNIX)
+		portview_set_port(fake.name, world.given);
 	return world.bind_rc;
 }
 
@@ -106,8 +86,8 @@ static int socket_name(const struct call *call, int sock, bool peer, void *name,
 	(void)call;
 	(void)sock;
 	(void)peer;
-	memcpy(name, world.name, world.name_len);
-	*len = world.name_len;
+	memcpy(name, fake.name, fake.name_len);
+	*len = fake.name_len;
 	return 0;
 }
 
@@ -174,40 +154,28 @@ static int path_of(const struct call *call, int pinned, char *out)
 	return 0;
 }
 
-static int copy_in(const struct call *call, void *to, uint64_t from, size_t len)
-{
-	(void)call;
-	if (from < 4096 || from - 4096 + len > sizeof world.memory)
-		return -EFAULT;
-	memcpy(to, world.memory + (from - 4096), len);
-	return 0;
-}
+static struct kernel_ops ops;
 
-static int copy_out(const struct call *call, uint64_t to, const void *from, size_t len)
+static void make_kernel(void)
 {
-	(void)call;
-	if (to < 4096 || to - 4096 + len > sizeof world.memory)
-		return -EFAULT;
-	memcpy(world.memory + (to - 4096), from, len);
-	return 0;
+	memset(&world, 0, sizeof world);
+	fake = (struct fake){
+		.objects = objects, .object_count = 1, .own_memory = true,
+		.socket = FAKE_SOCKET(AF_INET, SOCK_STREAM, IPPROTO_TCP),
+	};
+	ops = fake_ops;
+	ops.bind = do_bind;
+	ops.bind_alone = do_bind_alone;
+	ops.bind_at = do_bind_at;
+	ops.socket_name = socket_name;
+	ops.is_local = is_local;
+	ops.is_shared = is_shared;
+	ops.listen = do_listen;
+	ops.read_proc = read_proc;
+	ops.tree_sockets = tree_sockets;
+	ops.locate = locate;
+	ops.path_of = path_of;
 }
-
-static void do_refuse(const struct call *call, const struct refusal *r)
-{
-	(void)call;
-	world.refusals++;
-	snprintf(world.operation, sizeof world.operation, "%s", r->operation);
-	snprintf(world.target, sizeof world.target, "%s", r->target);
-	snprintf(world.rule, sizeof world.rule, "%s", r->rule);
-	snprintf(world.flag, sizeof world.flag, "%s", r->flag ? r->flag : "");
-}
-
-static const struct kernel_ops ops = {
-	.pin_fd = pin_fd, .socket_info = socket_info, .bind = do_bind, .bind_alone = do_bind_alone, .bind_at = do_bind_at,
-	.socket_name = socket_name, .is_local = is_local, .is_shared = is_shared,
-	.listen = do_listen, .read_proc = read_proc, .tree_sockets = tree_sockets, .locate = locate, .path_of = path_of,
-	.copy_in = copy_in, .copy_out = copy_out, .refuse = do_refuse,
-};
 
 /* --- a policy: ports 80 and 8080, not 22 --- */
 
@@ -228,9 +196,8 @@ static int setup(void **state)
 	struct error err;
 
 	(void)state;
-	memset(&world, 0, sizeof world);
+	make_kernel();
 	memset(&policy, 0, sizeof policy);
-	world.info = (struct socket_info){ .domain = AF_INET, .type = SOCK_STREAM, .protocol = IPPROTO_TCP };
 	world.given = 40001;
 	allow(80);
 	allow(8080);
@@ -249,23 +216,18 @@ static int teardown(void **state)
 
 static struct verdict ask(const char *syscall, const uint64_t raw[6], const void *name, size_t len)
 {
-	struct call call = { .id = 1, .tid = 100, .kernel = &ops, .may_wait = true, .info = syscall_by_name(syscall) };
+	struct call call = fake_call(&fake, syscall, raw);
 
-	memcpy(call.raw, raw, sizeof call.raw);
-	call.arg[0].fd = (int)raw[0];
-	call.arg[1].bytes.data = name;
-	call.arg[1].bytes.len = len;
-	call.arg[1].is_null = !name;
-	for (size_t i = 0; i < feature_ports.handler_count; i++)
-		if (strcmp(feature_ports.handlers[i].syscall, syscall) == 0)
-			return feature_ports.handlers[i].on_call(&call, feature);
-	fail();
-	return v_next();
+	call.kernel = &ops;
+	call.may_wait = true;
+	if (strcmp(syscall, "bind") == 0)
+		fake_bytes(&call, 1, name, len);
+	return fake_ask(&feature_ports, feature, &call);
 }
 
 static struct verdict bind_name(const void *name, size_t len)
 {
-	return ask("bind", (const uint64_t[6]){ 7, 4096, len }, name, len);
+	return ask("bind", (const uint64_t[6]){ 7 }, name, len);
 }
 
 static struct sockaddr_in loopback(uint16_t port)
@@ -286,21 +248,14 @@ static struct verdict bind_path(const char *path)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 
-	world.info = (struct socket_info){ .domain = AF_UNIX, .type = SOCK_STREAM };
+	fake.socket = FAKE_SOCKET(AF_UNIX, SOCK_STREAM, 0);
 	memcpy(un.sun_path, path, strlen(path));
 	return bind_name(&un, offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1);
 }
 
-static void is_errno(struct verdict v, int code)
-{
-	assert_int_equal(v.kind, V_ERRNO);
-	assert_int_equal(v.value, code);
-}
-
 static void is_done(struct verdict v)
 {
-	assert_int_equal(v.kind, V_RETURN);
-	assert_int_equal(v.value, 0);
+	check_value(v, 0);
 }
 
 /* --- who may have which port --- */
@@ -310,44 +265,44 @@ static void an_allowed_port_is_bound_and_written_down(void **state)
 	(void)state;
 	is_done(bind_port(8080));
 	assert_int_equal(world.binds, 1);
-	assert_int_equal(port_of(world.name), 8080);
+	assert_int_equal(port_of(fake.name), 8080);
 	assert_int_equal(portmap_remembered(map, NET_TCP, 8080), 8080);
 }
 
 static void other_ports_are_refused_with_what_would_grant_them(void **state)
 {
 	(void)state;
-	is_errno(bind_port(81), EACCES);
+	check_errno(bind_port(81), EACCES);
 	assert_int_equal(world.binds, 0);
-	assert_string_equal(world.operation, "bind");
-	assert_string_equal(world.target, "port 81 (tcp)");
-	assert_string_equal(world.flag, "--net-allow-bind 81");
-	is_errno(bind_port(0), EACCES);
+	assert_string_equal(fake.operation, "bind");
+	assert_string_equal(fake.target, "port 81 (tcp)");
+	assert_string_equal(fake.flag, "--net-allow-bind 81");
+	check_errno(bind_port(0), EACCES);
 	policy.net_facts.protos[NET_TCP] = true;        /* there is something to connect to */
 	is_done(bind_port(0));
 	policy.net_facts.protos[NET_TCP] = false;
-	assert_string_equal(world.flag, "--net-allow-bind 0");
-	is_errno(bind_port(22), EACCES);
-	assert_string_equal(world.rule, "--net-deny-bind names it");
-	assert_string_equal(world.flag, "");
-	assert_int_equal(world.refusals, 3);
+	assert_string_equal(fake.flag, "--net-allow-bind 0");
+	check_errno(bind_port(22), EACCES);
+	assert_string_equal(fake.rule, "--net-deny-bind names it");
+	assert_string_equal(fake.flag, "");
+	assert_int_equal(fake.refusals, 3);
 }
 
 static void udp_may_have_any_free_port(void **state)
 {
 	(void)state;
-	world.info = (struct socket_info){ .domain = AF_INET, .type = SOCK_DGRAM, .protocol = IPPROTO_UDP };
+	fake.socket = FAKE_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
 	is_done(bind_port(0));
 	assert_int_equal(portmap_remembered(map, NET_UDP, 40001), 0);
-	is_errno(bind_port(53), EACCES);
-	assert_string_equal(world.target, "port 53 (udp)");
+	check_errno(bind_port(53), EACCES);
+	assert_string_equal(fake.target, "port 53 (udp)");
 	is_done(bind_port(80));
 }
 
 static void the_number_of_a_ping_socket_is_no_port(void **state)
 {
 	(void)state;
-	world.info = (struct socket_info){ .domain = AF_INET, .type = SOCK_DGRAM, .protocol = IPPROTO_ICMP };
+	fake.socket = FAKE_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
 	is_done(bind_port(22));
 }
 
@@ -357,25 +312,25 @@ static void every_spelling_of_an_address_has_its_port_judged(void **state)
 	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(22) };
 
 	(void)state;
-	is_errno(bind_name(&in, sizeof in), EACCES);
-	is_errno(bind_name(&six, sizeof six), EACCES);
-	is_errno(bind_name(&six, 24), EACCES);
+	check_errno(bind_name(&in, sizeof in), EACCES);
+	check_errno(bind_name(&six, sizeof six), EACCES);
+	check_errno(bind_name(&six, 24), EACCES);
 	in.sin_port = htons(80);
 	is_done(bind_name(&in, sizeof in));
-	assert_int_equal(((struct sockaddr *)world.name)->sa_family, AF_UNSPEC);
-	is_errno(bind_name(&in, 3), EINVAL);
-	is_errno(ask("bind", (const uint64_t[6]){ 7, 0, 16 }, NULL, 0), EFAULT);
-	is_errno(ask("bind", (const uint64_t[6]){ 9, 4096, 16 }, &in, sizeof in), EBADF);
+	assert_int_equal(((struct sockaddr *)fake.name)->sa_family, AF_UNSPEC);
+	check_errno(bind_name(&in, 3), EINVAL);
+	check_errno(ask("bind", (const uint64_t[6]){ 7 }, NULL, 16), EFAULT);
+	check_errno(ask("bind", (const uint64_t[6]){ 9 }, &in, sizeof in), EBADF);
 }
 
 static void a_socket_that_cannot_be_seen_is_not_bound(void **state)
 {
 	(void)state;
-	world.info_rc = -EBADF;
-	is_errno(bind_port(80), EACCES);
-	assert_int_equal(world.refusals, 1);
-	world.info_rc = -ENOTSOCK;
-	is_errno(bind_port(80), ENOTSOCK);
+	fake.socket_rc = -EBADF;
+	check_errno(bind_port(80), EACCES);
+	assert_int_equal(fake.refusals, 1);
+	fake.socket_rc = -ENOTSOCK;
+	check_errno(bind_port(80), ENOTSOCK);
 	assert_int_equal(world.binds, 0);
 }
 
@@ -385,7 +340,7 @@ static void a_port_that_somebody_outside_listens_on_is_taken(void **state)
 {
 	(void)state;
 	world.tcp = ROW("1F90", "0A", "4711");
-	is_errno(bind_port(8080), EADDRINUSE);
+	check_errno(bind_port(8080), EADDRINUSE);
 	assert_int_equal(world.binds, 0);
 	is_done(bind_port(80));
 	world.own[0] = 4711;
@@ -404,9 +359,9 @@ static void setting_reuseport_is_refused_while_somebody_shares_an_allowed_port(v
 	world.shared = true;
 	assert_int_equal(ask("setsockopt", raw, NULL, 0).kind, V_NEXT);
 	world.tcp = ROW("1F90", "0A", "4711");
-	is_errno(ask("setsockopt", raw, NULL, 0), EACCES);
-	assert_int_equal(world.refusals, 1);
-	assert_string_equal(world.target, "SO_REUSEPORT");
+	check_errno(ask("setsockopt", raw, NULL, 0), EACCES);
+	assert_int_equal(fake.refusals, 1);
+	assert_string_equal(fake.target, "SO_REUSEPORT");
 	/* Not shared, another port, one of its own, another level. */
 	world.shared = false;
 	assert_int_equal(ask("setsockopt", raw, NULL, 0).kind, V_NEXT);
@@ -433,12 +388,12 @@ static void a_taken_port_gets_another_number_outside(void **state)
 	assert_int_equal(portmap_remembered(map, NET_TCP, 8080), 40001);
 	/* The next one tries the same number, and falls back when that was taken meanwhile. */
 	is_done(bind_port(8080));
-	assert_int_equal(port_of(world.name), 40001);
+	assert_int_equal(port_of(fake.name), 40001);
 	world.taken = 40001;
 	world.given = 40002;
 	is_done(bind_port(8080));
 	assert_int_equal(portmap_remembered(map, NET_TCP, 8080), 40002);
-	is_errno(bind_port(81), EACCES);
+	check_errno(bind_port(81), EACCES);
 }
 
 static void what_failed_is_not_written_down(void **state)
@@ -446,7 +401,7 @@ static void what_failed_is_not_written_down(void **state)
 	(void)state;
 	policy.port_remap = true;
 	world.bind_rc = -EADDRNOTAVAIL;
-	is_errno(bind_port(8080), EADDRNOTAVAIL);
+	check_errno(bind_port(8080), EADDRNOTAVAIL);
 	assert_int_equal(portmap_remembered(map, NET_TCP, 8080), 0);
 }
 
@@ -470,20 +425,20 @@ static void the_sandboxs_own_socket_is_in_the_way(void **state)
 	world.taken = 8080;
 	world.own[0] = 5;
 	world.own_count = 1;
-	is_errno(bind_port(8080), EADDRINUSE);
+	check_errno(bind_port(8080), EADDRINUSE);
 	world.own_count = 0;
 	is_done(bind_port(8080));
 }
 
 static int redirect(const char *to, uint16_t port, bool may_wait)
 {
-	struct call call = { .kernel = &ops, .may_wait = may_wait };
+	struct call call = { .kernel = &ops, .supervisor = &fake, .may_wait = may_wait };
 	struct addr a;
 
 	assert_int_equal(addr_parse(view_of(to), &a), 0);
 	a.port = port;
-	world.name_len = addr_to_sockaddr(&a, a.family == ADDR_V6, world.name);
-	return portview_redirect(&call, map, NET_TCP, &a, world.name);
+	fake.name_len = addr_to_sockaddr(&a, a.family == ADDR_V6, fake.name);
+	return portview_redirect(&call, map, NET_TCP, &a, fake.name);
 }
 
 static void connections_to_this_machine_go_to_the_real_port(void **state)
@@ -503,51 +458,53 @@ static void connections_to_this_machine_go_to_the_real_port(void **state)
 	assert_int_equal(redirect("127.0.0.1", 8080, true), -ECONNREFUSED);
 	world.tcp = ROW("9C41", "0A", "5");
 	assert_int_equal(redirect("127.0.0.1", 8080, true), 0);
-	assert_int_equal(port_of(world.name), 40001);
+	assert_int_equal(port_of(fake.name), 40001);
 	/* Seen a moment ago. */
 	assert_int_equal(redirect("::1", 8080, false), 0);
-	assert_int_equal(port_of(world.name), 40001);
+	assert_int_equal(port_of(fake.name), 40001);
 	assert_int_equal(redirect("192.0.2.1", 8080, false), 0);
-	assert_int_equal(port_of(world.name), 8080);
+	assert_int_equal(port_of(fake.name), 8080);
 	world.local = true;
 	assert_int_equal(redirect("192.0.2.1", 8080, false), 0);
-	assert_int_equal(port_of(world.name), 40001);
+	assert_int_equal(port_of(fake.name), 40001);
 	assert_int_equal(redirect("224.0.0.1", 8080, false), 0);
-	assert_int_equal(port_of(world.name), 8080);
+	assert_int_equal(port_of(fake.name), 8080);
 	assert_int_equal(redirect("127.0.0.1", 40001, false), 0);
-	assert_int_equal(port_of(world.name), 40001);
+	assert_int_equal(port_of(fake.name), 40001);
 }
 
 static void names_show_the_port_that_was_asked_for(void **state)
 {
 	struct port_entry mine = { .proto = NET_TCP, .asked = 8080, .real = 40001, .inode = 5 };
 	const struct sockaddr_in in = loopback(40001);
-	const uint64_t raw[6] = { 7, 4096, 4096 + 32 };
+	_Alignas(8) unsigned char memory[64] = { 0 };
+	const uint64_t at = (uintptr_t)memory;
+	const uint64_t raw[6] = { 7, at, at + 32 };
 
 	(void)state;
 	mine.address = (struct addr){ .family = ADDR_V4 };
-	memcpy(world.name, &in, sizeof in);
-	world.name_len = sizeof in;
-	memcpy(world.memory + 32, &(int){ 16 }, sizeof(int));
+	memcpy(fake.name, &in, sizeof in);
+	fake.name_len = sizeof in;
+	memcpy(memory + 32, &(int){ 16 }, sizeof(int));
 	assert_int_equal(ask("getsockname", raw, NULL, 0).kind, V_NEXT);
 	portmap_add(map, &mine);
 	is_done(ask("getsockname", raw, NULL, 0));
-	assert_int_equal(port_of(world.memory), 8080);
-	memset(world.memory, 0, 32);
+	assert_int_equal(port_of(memory), 8080);
+	memset(memory, 0, 32);
 	is_done(ask("getpeername", raw, NULL, 0));
-	assert_int_equal(port_of(world.memory), 8080);
+	assert_int_equal(port_of(memory), 8080);
 	/* As much as there is room for, and the whole length. */
-	memset(world.memory, 0xee, 32);
-	memcpy(world.memory + 32, &(int){ 3 }, sizeof(int));
+	memset(memory, 0xee, 32);
+	memcpy(memory + 32, &(int){ 3 }, sizeof(int));
 	is_done(ask("getsockname", raw, NULL, 0));
-	assert_int_equal(world.memory[3], 0xee);
-	assert_int_equal(world.memory[32], 16);
-	memcpy(world.memory + 32, &(int){ -1 }, sizeof(int));
-	is_errno(ask("getsockname", raw, NULL, 0), EINVAL);
-	memcpy(world.memory + 32, &(int){ 16 }, sizeof(int));
-	is_errno(ask("getsockname", (const uint64_t[6]){ 7, 0, 4096 + 32 }, NULL, 0), EFAULT);
-	is_errno(ask("getsockname", (const uint64_t[6]){ 7, 4096, 0 }, NULL, 0), EFAULT);
-	world.info.domain = AF_UNIX;
+	assert_int_equal(memory[3], 0xee);
+	assert_int_equal(memory[32], 16);
+	memcpy(memory + 32, &(int){ -1 }, sizeof(int));
+	check_errno(ask("getsockname", raw, NULL, 0), EINVAL);
+	memcpy(memory + 32, &(int){ 16 }, sizeof(int));
+	check_errno(ask("getsockname", (const uint64_t[6]){ 7, 0, at + 32 }, NULL, 0), EFAULT);
+	check_errno(ask("getsockname", (const uint64_t[6]){ 7, at, 0 }, NULL, 0), EFAULT);
+	fake.socket.domain = AF_UNIX;
 	assert_int_equal(ask("getsockname", raw, NULL, 0).kind, V_NEXT);
 	assert_int_equal(ask("getsockname", (const uint64_t[6]){ 9 }, NULL, 0).kind, V_NEXT);
 }
@@ -557,12 +514,12 @@ static void a_socket_that_listens_unbound_is_written_down(void **state)
 	const struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(40007) };
 
 	(void)state;
-	memcpy(world.name, &in, sizeof in);
-	world.name_len = sizeof in;
+	memcpy(fake.name, &in, sizeof in);
+	fake.name_len = sizeof in;
 	is_done(ask("listen", (const uint64_t[6]){ 7, 5 }, NULL, 0));
 	assert_int_equal(world.listens, 1);
 	assert_int_equal(portmap_remembered(map, NET_TCP, 40007), 40007);
-	world.info.domain = AF_UNIX;
+	fake.socket.domain = AF_UNIX;
 	assert_int_equal(ask("listen", (const uint64_t[6]){ 7, 5 }, NULL, 0).kind, V_NEXT);
 	assert_int_equal(world.listens, 1);
 }
@@ -586,15 +543,15 @@ static void a_unix_socket_is_bound_in_the_directory_with_the_callers_umask(void 
 static void outside_the_write_grants_it_is_refused(void **state)
 {
 	(void)state;
-	is_errno(bind_path("/etc/s"), EACCES);
-	assert_string_equal(world.target, "/etc/s");
-	assert_string_equal(world.flag, "-w /etc");
-	is_errno(bind_path("/s"), EACCES);
-	is_errno(bind_path("/missing/s"), ENOENT);
-	is_errno(bind_path("/"), EADDRINUSE);
-	is_errno(bind_path("///"), EADDRINUSE);
+	check_errno(bind_path("/etc/s"), EACCES);
+	assert_string_equal(fake.target, "/etc/s");
+	assert_string_equal(fake.flag, "-w /etc");
+	check_errno(bind_path("/s"), EACCES);
+	check_errno(bind_path("/missing/s"), ENOENT);
+	check_errno(bind_path("/"), EADDRINUSE);
+	check_errno(bind_path("///"), EADDRINUSE);
 	grant.access = ACCESS_READ;
-	is_errno(bind_path("/work/s"), EACCES);
+	check_errno(bind_path("/work/s"), EACCES);
 	grant.access = ACCESS_READ | ACCESS_WRITE;
 	assert_int_equal(world.placed + world.binds, 0);
 }
@@ -604,9 +561,9 @@ static void names_without_a_path_are_the_sockets_own(void **state)
 	const struct sockaddr_un abstract = { .sun_family = AF_UNIX, .sun_path = "\0name" };
 
 	(void)state;
-	world.info = (struct socket_info){ .domain = AF_UNIX, .type = SOCK_STREAM };
+	fake.socket = FAKE_SOCKET(AF_UNIX, SOCK_STREAM, 0);
 	is_done(bind_name(&abstract, 7));
-	assert_int_equal(world.name_len, 7);
+	assert_int_equal(fake.name_len, 7);
 	is_done(bind_name(&abstract, 2));
 	is_done(bind_name("\x02\0/x", 4));      /* the kernel says EINVAL */
 	assert_int_equal(world.placed, 0);
@@ -618,7 +575,7 @@ static void the_longest_name_is_taken_whole(void **state)
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 
 	(void)state;
-	world.info = (struct socket_info){ .domain = AF_UNIX, .type = SOCK_STREAM };
+	fake.socket = FAKE_SOCKET(AF_UNIX, SOCK_STREAM, 0);
 	memset(un.sun_path, 'x', sizeof un.sun_path);
 	is_done(bind_name(&un, sizeof un));
 	assert_int_equal(strlen(placed_name), 108);
@@ -711,7 +668,7 @@ static void every_failure_closes_what_was_open(void **state)
 	for (int n = 0;; n++) {
 		fault_arm(n);
 		bind_port(8080);
-		world.info = (struct socket_info){ .domain = AF_INET, .type = SOCK_STREAM, .protocol = IPPROTO_TCP };
+		fake.socket = FAKE_SOCKET(AF_INET, SOCK_STREAM, IPPROTO_TCP);
 		if (!fault_fired())
 			break;
 		assert_int_equal(fault_open_fds(), before);
