@@ -2,6 +2,7 @@
 import array
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -370,3 +371,43 @@ def test_a_grant_that_reaches_a_control_socket_is_warned_about(work, serve):
     done = box.run("-w", work, "--", "/bin/true", env=env)
     assert f"sandlock: warning: --fs-write reaches {work}/agent: your ssh keys" in box.check(done).stderr, done
     assert box.check(box.run("-w", work, "--no-unix-write", "--", "/bin/true", env=env)).stderr == ""
+
+
+# --- servers in the sandbox that ask who their peer is ---
+
+PEERS = """
+import os, socket, struct, sys
+from multiprocessing.managers import BaseManager
+os.chdir(sys.argv[1])
+server = socket.socket(socket.AF_UNIX)
+server.bind("s")
+server.listen()
+client = socket.socket(socket.AF_UNIX)
+client.connect("s")
+for end in client, server.accept()[0]:
+    pid, uid, gid = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    print((uid, gid) == (os.getuid(), os.getgid()), flush=True)
+
+class Manager(BaseManager):
+    pass
+Manager.register("five", callable=lambda: [5])
+manager = Manager(address="m", authkey=b"x")
+manager.start()
+print(manager.five().copy(), flush=True)
+manager.shutdown()
+"""
+
+
+def test_a_server_in_the_sandbox_and_its_clients_know_each_others_user(tmp_path):
+    done = box.check(box.run("-w", tmp_path, "--", box.PYTHON, "-c", PEERS, tmp_path))
+    assert done.stdout.split("\n") == ["True", "True", "[5]", ""], done
+
+
+def test_a_message_bus_in_the_sandbox_serves_its_programs(tmp_path):
+    if not shutil.which("dbus-daemon") or not shutil.which("dbus-send"):
+        pytest.skip("allowed: this machine has no dbus-daemon")
+    script = ('dbus-daemon --session --fork --address="unix:path=$0/bus" && DBUS_SESSION_BUS_ADDRESS="unix:path=$0/bus" '
+              "dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.ListNames")
+    done = box.check(box.run("-r", "/usr/share/dbus-1", "-w", tmp_path, "--", "sh",
+                             "-c", script, tmp_path))
+    assert '"org.freedesktop.DBus"' in done.stdout, done

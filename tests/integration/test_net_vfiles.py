@@ -191,6 +191,38 @@ def test_stat_agrees_with_content_and_with_fstat(victim, tmp_path):
         "inherited False\nkept True\nwrite 9\nreopened 1\ndirectory 20\nexcl 17\nnofollow opened\n"), done
 
 
+USES = PRELUDE + """
+import errno, mmap
+fd = os.open(V, os.O_RDONLY)
+size = os.fstat(fd).st_size
+text = os.pread(fd, size + 1, 0)
+print('mapped', mmap.mmap(fd, 0, prot=mmap.PROT_READ)[:] == text)
+print('seek', os.lseek(fd, -1, os.SEEK_END) == size - 1 and os.read(fd, 9) == text[-1:])
+r, w = os.pipe()
+print('sendfile', os.sendfile(w, fd, 2, size) == size - 2 and os.read(r, 65536) == text[2:])
+def attempt(what, act):
+    try:
+        print(what, act())
+    except OSError as e:
+        print(what, errno.errorcode[e.errno])
+path = os.open(V, os.O_PATH)
+print('path', os.fstat(path).st_size == size, os.fstat(path) == os.stat(V))
+attempt('reopened', lambda: open('/proc/self/fd/%d' % path, 'rb').read() == text)
+attempt('written', lambda: open('/proc/self/fd/%d' % path, 'wb', 0).write(b'x'))
+attempt('beneath', lambda: os.open('x', os.O_RDONLY, dir_fd=path))
+attempt('run', lambda: os.execve(path, ['x'], {}))
+attempt('linked', lambda: os.link('/proc/self/fd/%d' % path, D + '/linked', follow_symlinks=True))
+"""
+
+
+def test_what_is_served_can_be_used_as_a_file_and_by_an_o_path_descriptor(victim, tmp_path):
+    done = check(run(*flags_of(victim), "-w", tmp_path, "--", PYTHON, "-c", USES, victim, tmp_path))
+    lines = done.stdout.splitlines()
+    assert lines[:5] == ["mapped True", "seek True", "sendfile True", "path True True",
+                         "reopened True"], done
+    assert all(line.split()[1].startswith("E") for line in lines[5:]) and len(lines) == 9, done
+
+
 def test_tools_agree_on_the_size(victim):
     done = check(run(*flags_of(victim), "--", "sh", "-c", 'wc -c < "$0"; stat -c %s "$0"; cat "$0" | wc -c', victim))
     sizes = done.stdout.split()
