@@ -35,7 +35,7 @@ struct net {
 	const struct netmatch *match;   /* NULL: the policy judges no addresses, Landlock's ports are all there is */
 	struct openings *openings;
 	bool resolves;                  /* there are rules with names: DNS goes to the resolver */
-	struct portmap *ports;          /* with --port-remap: ports of the sandbox that are other ones outside */
+	struct port_ways ways;          /* with --port-remap: ports of the sandbox that are other ones outside */
 };
 
 static int net_start(const struct feature_env *env, void **state, struct error *err)
@@ -46,7 +46,8 @@ static int net_start(const struct feature_env *env, void **state, struct error *
 		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the network rules");
 	*net = (struct net){
 		.policy = env->policy, .match = env->net, .openings = env->openings,
-		.resolves = resolver_wanted(env->policy), .ports = env->policy->port_remap ? env->ports : NULL,
+		.resolves = resolver_wanted(env->policy),
+		.ways = { env->policy, env->policy->port_remap ? env->ports : NULL },
 	};
 	*state = net;
 	return 0;
@@ -282,9 +283,10 @@ static struct verdict connect_inet(const struct call *call, const struct net *ne
 			return v_errno(bad_address(call, sock, kind, len));
 		rc = is_of_island(call, net, sock) ? 0 : judge(call, net, kind, &to);
 		if (rc == 0)
-			rc = portview_redirect(call, net->ports, kind->proto, &to, name);
+			rc = portview_redirect(call, &net->ways, kind->proto, &to, name);
 		if (rc < 0)
 			return v_result(rc);
+		portview_connects(call, net->ways.ports, kind->proto, sock, &to);
 	}
 	return v_result(call->kernel->connect(call, sock, name, len));
 }
@@ -344,7 +346,7 @@ static int judge_datagram(const struct call *call, const struct net *net, const 
 	if (addr_from_sockaddr(m->name, m->name_len, &to) < 0)
 		return bad_address(call, sock, kind, m->name_len);
 	int rc = judge(call, net, kind, &to);
-	return rc < 0 ? rc : portview_redirect(call, net->ports, kind->proto, &to, m->name);
+	return rc < 0 ? rc : portview_redirect(call, &net->ways, kind->proto, &to, m->name);
 }
 
 /* What was pinned is a unix socket, so nothing of it was done: the unix feature's. */

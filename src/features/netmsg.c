@@ -100,6 +100,20 @@ int message_read(const struct call *call, uint64_t at, struct message *m)
 	return rc == 0 ? read_control(call, &raw, m) : rc;
 }
 
+int message_read_room(const struct call *call, uint64_t at, struct message *m, struct message_room *room)
+{
+	struct raw_header raw;
+
+	clear(m);
+	int rc = call->kernel->copy_in(call, &raw, at, sizeof raw);
+	if (rc < 0)
+		return rc;
+	if (raw.name && raw.name_len < 0)
+		return -EINVAL;
+	*room = (struct message_room){ raw.name, raw.control, raw.control ? raw.control_len : 0 };
+	return read_pieces(call, &raw, m);
+}
+
 /* The message that a sendto describes: data at raw[1] and raw[2], the address as it was decoded. */
 static void message_of_sendto(const struct call *call, struct message *m)
 {

@@ -32,6 +32,16 @@ struct message {
  */
 int message_read(const struct call *call, uint64_t at, struct message *m);
 
+/* Where a receive puts what is no data; 0: nowhere. */
+struct message_room {
+	uint64_t name;
+	uint64_t control;
+	uint64_t control_len;
+};
+
+/* The same for a msghdr to receive into: the places of the data, and of the rest. */
+int message_read_room(const struct call *call, uint64_t at, struct message *m, struct message_room *room);
+
 void message_fini(struct message *m);
 
 /*

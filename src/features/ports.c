@@ -7,10 +7,8 @@
  * option is set is not even asked, since another thread may set it at any time. Where Landlock alone judges bind, setting
  * the option is refused while a port of the list is shared by somebody outside.
  *
- * With --port-remap getsockname, getpeername and /proc/net show the port that was asked for, and connections and datagrams
- * to an address of this machine go to the real one. accept and recvfrom are not trapped, since servers wait in them: a
- * peer has the port that the kernel gave it, unless it was bound to one that was taken; then accept and recvfrom show the
- * real one, and getpeername the other.
+ * With --port-remap getsockname, getpeername and /proc/net show the port that was asked for, and so do accept and recvfrom
+ * (portpeers.c); connections and datagrams to an address of this machine go to the real one (portview.c, for net.c).
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -79,20 +77,6 @@ static bool has_ports(const struct socket_info *info, enum net_proto *proto)
 static int look_at(const struct call *call, int sock, struct socket_info *info)
 {
 	return call->kernel->socket_info(call, sock, WANT_DOMAIN | WANT_PROTOCOL, info);
-}
-
-/* The name of a socket, and what it says. */
-struct name {
-	_Alignas(8) char bytes[SOCKADDR_ROOM];
-	size_t len;
-	struct addr addr;
-};
-
-static int name_of(const struct call *call, int sock, bool peer, struct name *out)
-{
-	int rc = call->kernel->socket_name(call, sock, peer, out->bytes, &out->len);
-
-	return rc < 0 ? rc : addr_from_sockaddr(out->bytes, out->len, &out->addr);
 }
 
 /* --- refusing --- */
@@ -202,16 +186,17 @@ static int bind_asked(const struct call *call, struct request *r)
 
 static int note(const struct call *call, const struct port_rules *rules, enum net_proto proto, int sock, uint16_t asked)
 {
-	struct name name;
-	int rc = name_of(call, sock, false, &name);
+	struct port_name name;
+	struct addr at;
+	int rc = portview_name(call, sock, false, &name, &at);
 
 	if (rc < 0)
 		return rc;
 	struct port_entry entry = {
 		.proto = proto,
-		.asked = asked ? asked : name.addr.port,
-		.real = name.addr.port,
-		.address = name.addr,
+		.asked = asked ? asked : at.port,
+		.real = at.port,
+		.address = at,
 		.inode = inode_of(sock),
 	};
 	entry.address.port = 0;
@@ -234,6 +219,7 @@ static struct verdict bind_inet(const struct call *call, struct request *r)
 	if (!is_allowed(r))
 		return refuse_port(call, r->rules, r->proto, r->at.port);
 	pthread_mutex_lock((pthread_mutex_t *)&r->rules->lock);
+	call->kernel->drop_dead(call);
 	rc = r->at.port ? bind_asked(call, r) : bind_to(call, r, 0);
 	/* Bound it is, remembered or not. A free UDP port is a client's, musl takes one for every question of names. */
 	if (rc == 0 && (r->at.port || r->proto == NET_TCP))
@@ -295,36 +281,23 @@ static struct verdict on_listen(const struct call *call, void *state)
 
 /* --- names --- */
 
-/* As the kernel does it: as much as there is room for, and the length that it would have had. */
-static int copy_name(const struct call *call, const struct name *name)
-{
-	int32_t len;
-	int rc = call->kernel->copy_in(call, &len, call->raw[2], sizeof len);
-
-	if (rc == 0 && len < 0)
-		return -EINVAL;
-	if (rc == 0 && len > 0)
-		rc = call->kernel->copy_out(call, call->raw[1], name->bytes,
-					    (size_t)len < name->len ? (size_t)len : name->len);
-	len = (int32_t)name->len;
-	return rc < 0 ? rc : call->kernel->copy_out(call, call->raw[2], &len, sizeof len);
-}
-
 /* The kernel answers for every socket whose port has no other name: nothing is granted by what is told here. */
 static struct verdict tell_name(const struct call *call, const struct port_rules *rules, bool peer)
 {
 	struct socket_info info = { 0 };
 	enum net_proto proto;
-	struct name name;
+	struct port_name name;
+	struct addr at;
 
 	AUTO(fd) int sock = call->kernel->pin_fd(call, (int)call->raw[0]);
-	if (sock < 0 || name_of(call, sock, peer, &name) < 0 || look_at(call, sock, &info) < 0 || !has_ports(&info, &proto))
+	if (sock < 0 || portview_name(call, sock, peer, &name, &at) < 0 || look_at(call, sock, &info) < 0 ||
+	    !has_ports(&info, &proto))
 		return v_next();
-	uint16_t asked = portmap_asked(rules->map, proto, name.addr.port);
-	if (asked == name.addr.port || (peer && !portview_is_here(call, &name.addr)))
+	uint16_t asked = portmap_asked(rules->map, proto, at.port);
+	if (asked == at.port || (peer && !portview_is_here(call, &at)))
 		return v_next();
 	portview_set_port(name.bytes, asked);
-	return v_result(copy_name(call, &name));
+	return v_result(portview_tell(call, &name, call->raw[1], call->raw[2]));
 }
 
 static struct verdict on_getsockname(const struct call *call, void *state)

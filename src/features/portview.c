@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "policy/ports.h"
 #include "policy/porttable.h"
 
 #define TABLE_MAX ((size_t)32 << 20)
@@ -120,23 +121,116 @@ void portview_set_port(void *name, uint16_t port)
 	memcpy((char *)name + sizeof(uint16_t), &wire, sizeof wire);
 }
 
-int portview_redirect(const struct call *call, struct portmap *ports, enum net_proto proto, const struct addr *to, void *name)
-{
-	uint16_t real = ports && proto != NET_ICMP ? portmap_real(ports, proto, to) : 0;
-	struct port_holders held;
-	struct addr at = *to;
+/* --- two numbers for one port --- */
 
-	if (!real || real == to->port || !portview_is_here(call, to))
+/*
+ * Is the real port that stands for `at` still the sandbox's, and nobody else's? 1, 0, MUST_WAIT or -errno. Looking takes
+ * long, so the answer is good for a while.
+ */
+static int is_ours(const struct call *call, struct portmap *ports, enum net_proto proto, const struct addr *at, uint16_t real)
+{
+	struct port_holders held;
+	struct addr there = *at;
+
+	if (portmap_is_trusted(ports, proto, at, sys_now()))
+		return 1;
+	if (!call->may_wait)
+		return MUST_WAIT;
+	there.port = real;
+	int rc = portview_holders(call, proto, &there, &held);
+	if (rc < 0 || !held.inside || held.outside)     /* of two the kernel chooses, and no rule has the other */
+		return rc < 0 ? rc : 0;
+	portmap_trust(ports, proto, at, real, sys_now() + TRUST_NS);
+	return 1;
+}
+
+/* --port-remap makes a port that --net-allow-bind names the sandbox's own; of "*" only what it has bound is. */
+static bool is_own(const struct policy *p, uint16_t port)
+{
+	return p->binds_are_named && ports_has(&p->bind_ports, port);
+}
+
+static int refuse_own(const struct call *call, enum net_proto proto, const struct addr *to)
+{
+	AUTO(str) struct str target = STR(128);
+
+	addr_print_port(to, &target);
+	str_addf(&target, " (%s)", port_protocol(proto));
+	call->kernel->refuse(call, &(struct refusal){
+		.operation = call->info && strcmp(call->info->name, "connect") == 0 ? "connect" : "send",
+		.target = target.rc == 0 ? target.buf : port_protocol(proto),
+		.rule = "under --port-remap the port is the sandbox's own, and no program in it has it",
+		.errnum = ECONNREFUSED,
+	});
+	return -ECONNREFUSED;
+}
+
+int portview_redirect(const struct call *call, const struct port_ways *ways, enum net_proto proto, const struct addr *to,
+		      void *name)
+{
+	uint16_t real = ways->ports && proto != NET_ICMP ? portmap_real(ways->ports, proto, to) : 0;
+
+	if (!ways->ports || proto == NET_ICMP)
 		return 0;
-	if (!portmap_is_trusted(ports, proto, real, sys_now())) {
-		if (!call->may_wait)
-			return MUST_WAIT;
-		at.port = real;
-		int rc = portview_holders(call, proto, &at, &held);
-		if (rc < 0 || !held.inside || held.outside)     /* of two the kernel chooses, and no rule has the other */
-			return rc < 0 ? rc : -ECONNREFUSED;
-		portmap_trust(ports, proto, real, sys_now() + TRUST_NS);
-	}
-	portview_set_port(name, real);
+	bool own = is_own(ways->policy, to->port);
+	if ((!own && (!real || real == to->port)) || !portview_is_here(call, to))
+		return 0;
+	int rc = is_ours(call, ways->ports, proto, to, real ? real : to->port);
+	if (rc <= 0)
+		return rc < 0 ? rc : refuse_own(call, proto, to);
+	if (real)
+		portview_set_port(name, real);
 	return 0;
+}
+
+int portview_name(const struct call *call, int sock, bool peer, struct port_name *out, struct addr *at)
+{
+	int rc = call->kernel->socket_name(call, sock, peer, out->bytes, &out->len);
+
+	return rc < 0 ? rc : addr_from_sockaddr(out->bytes, out->len, at);
+}
+
+int portview_translate(const struct call *call, struct portmap *ports, enum net_proto proto, struct port_name *name,
+		       bool now)
+{
+	struct addr at;
+
+	if (name->len > sizeof name->bytes || addr_from_sockaddr(name->bytes, name->len, &at) < 0)
+		return 0;
+	const uint16_t real = at.port;
+	at.port = portmap_asked(ports, proto, real);
+	if (at.port == real || !portview_is_here(call, &at))
+		return 0;
+	/* Of TCP nobody else can have the port of a connection that was just made. */
+	int rc = proto == NET_UDP ? is_ours(call, ports, proto, &at, real) : 1;
+	if (rc == MUST_WAIT && !now)
+		return MUST_WAIT;
+	if (rc == 0)
+		return 0;
+	portview_set_port(name->bytes, at.port);
+	return 1;
+}
+
+int portview_tell(const struct call *call, const struct port_name *name, uint64_t to, uint64_t to_len)
+{
+	int32_t len;
+	int rc = call->kernel->copy_in(call, &len, to_len, sizeof len);
+
+	if (rc == 0 && len < 0)
+		return -EINVAL;
+	if (rc == 0 && len > 0)
+		rc = call->kernel->copy_out(call, to, name->bytes, (size_t)len < name->len ? (size_t)len : name->len);
+	len = (int32_t)name->len;
+	return rc < 0 ? rc : call->kernel->copy_out(call, to_len, &len, sizeof len);
+}
+
+void portview_connects(const struct call *call, struct portmap *ports, enum net_proto proto, int sock,
+		       const struct addr *to)
+{
+	struct port_name name;
+	struct addr at;
+
+	if (ports && proto == NET_TCP && portmap_differs(ports, NET_TCP) && portview_is_here(call, to) &&
+	    portview_name(call, sock, false, &name, &at) == 0 && at.port)
+		portmap_mark_client(ports, at.port);
 }

@@ -20,6 +20,7 @@ const struct feature *const feature_registry[] = {
 	&feature_interfaces,
 	/* Of every kind of socket. */
 	&feature_ports,
+	&feature_portpeers,
 	/* Moves sockets that ask for names; who judges addresses then lets them pass. */
 	&feature_resolver,
 	/* The internet first, since it is more and faster; it leaves unix sockets to the next. */

@@ -16,6 +16,7 @@ extern const struct feature feature_hostname;
 extern const struct feature feature_listen;
 extern const struct feature feature_net;
 extern const struct feature feature_ports;
+extern const struct feature feature_portpeers;
 extern const struct feature feature_netlink;
 extern const struct feature feature_interfaces;
 extern const struct feature feature_resolver;

@@ -192,6 +192,7 @@ static void find_bind_ports(struct policy *p)
 		ports_add_bind(set, view_of(p->net_allow_bind.at[i].text), "", NULL);
 	for (size_t i = 0; i < p->net_deny_bind.len; i++)
 		ports_add_deny_bind(&p->deny_bind_ports, view_of(p->net_deny_bind.at[i].text), "", NULL);
+	p->binds_are_named = set->given && !set->any;
 	if (!denied->given)
 		return;
 	if (set->any || !set->given)
@@ -264,6 +265,7 @@ void network_fini(struct policy *p)
 	memset(&p->connect_ports, 0, sizeof p->connect_ports);
 	memset(&p->bind_ports, 0, sizeof p->bind_ports);
 	memset(&p->deny_bind_ports, 0, sizeof p->deny_bind_ports);
+	p->binds_are_named = false;
 }
 
 void network_print_source(const struct policy *p, const struct net_rule *rule, struct str *out)

@@ -90,6 +90,7 @@ struct policy {
 	struct ports connect_ports;     /* what Landlock can carry of net_rules; any: judged by the supervisor alone */
 	struct ports bind_ports;        /* of net_allow_bind, or everything, without deny_bind_ports */
 	struct ports deny_bind_ports;
+	bool binds_are_named;           /* net_allow_bind lists ports, rather than saying "*" or nothing */
 	/* limits; NO_LIMIT where there is none */
 	uint64_t max_memory;            /* bytes, whole tree */
 	uint64_t max_processes;         /* whole tree, threads do not count */

@@ -9,7 +9,9 @@
 
 struct slot {
 	struct port_entry entry;
+	struct addr trusted_at;         /* one address at a time: of a wildcard every other one may be somebody else's */
 	uint64_t trusted_until;
+	bool client;
 };
 
 struct portmap {
@@ -150,6 +152,12 @@ static bool has_real(const struct port_entry *e, const struct port_entry *like)
 	return e->real == like->real;
 }
 
+static bool has_two_numbers(const struct port_entry *e, const struct port_entry *like)
+{
+	(void)like;
+	return e->asked != e->real;
+}
+
 /* The newest entry like this one, copied out of the lock. */
 static bool look_up(struct portmap *m, bool (*is)(const struct port_entry *e, const struct port_entry *like),
 		    const struct port_entry *like, struct port_entry *out)
@@ -220,24 +228,56 @@ bool portmap_knows(struct portmap *m, uint64_t inode)
 	return known;
 }
 
-void portmap_trust(struct portmap *m, enum net_proto proto, uint16_t real, uint64_t until_ns)
+bool portmap_differs(struct portmap *m, enum net_proto proto)
 {
-	const struct port_entry like = { .proto = proto, .real = real };
+	const struct port_entry like = { .proto = proto };
+	struct port_entry found;
+
+	return look_up(m, has_two_numbers, &like, &found);
+}
+
+void portmap_mark_client(struct portmap *m, uint16_t real)
+{
+	const struct port_entry like = { .proto = NET_TCP, .real = real };
 
 	pthread_mutex_lock(&m->lock);
 	struct slot *s = newest(m, has_real, &like);
 	if (s)
-		s->trusted_until = until_ns;
+		s->client = true;
 	pthread_mutex_unlock(&m->lock);
 }
 
-bool portmap_is_trusted(struct portmap *m, enum net_proto proto, uint16_t real, uint64_t now_ns)
+bool portmap_has_clients(struct portmap *m)
 {
-	const struct port_entry like = { .proto = proto, .real = real };
+	bool has = false;
 
 	pthread_mutex_lock(&m->lock);
-	const struct slot *s = newest(m, has_real, &like);
-	bool trusted = s && now_ns < s->trusted_until;
+	for (size_t i = 0; i < m->len && !has; i++)
+		has = m->at[i].client && m->at[i].entry.asked != m->at[i].entry.real;
+	pthread_mutex_unlock(&m->lock);
+	return has;
+}
+
+void portmap_trust(struct portmap *m, enum net_proto proto, const struct addr *at, uint16_t real, uint64_t until_ns)
+{
+	const struct port_entry like = { .proto = proto, .asked = at->port, .address = *at };
+
+	pthread_mutex_lock(&m->lock);
+	struct slot *s = newest(m, is_at, &like);
+	if (s && s->entry.real == real) {
+		s->trusted_at = *at;
+		s->trusted_until = until_ns;
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+bool portmap_is_trusted(struct portmap *m, enum net_proto proto, const struct addr *at, uint64_t now_ns)
+{
+	const struct port_entry like = { .proto = proto, .asked = at->port, .address = *at };
+
+	pthread_mutex_lock(&m->lock);
+	const struct slot *s = newest(m, is_at, &like);
+	bool trusted = s && now_ns < s->trusted_until && addr_same_ip(&s->trusted_at, at);
 	pthread_mutex_unlock(&m->lock);
 	return trusted;
 }

@@ -48,9 +48,19 @@ uint16_t portmap_asked(struct portmap *m, enum net_proto proto, uint16_t real);
 bool portmap_is_bound(struct portmap *m, enum net_proto proto, const struct addr *at, const uint64_t *inodes, size_t count);
 bool portmap_knows(struct portmap *m, uint64_t inode);
 
-/* Somebody has looked, and until `until_ns` it may be taken for true that the real port is still the sandbox's. */
-void portmap_trust(struct portmap *m, enum net_proto proto, uint16_t real, uint64_t until_ns);
-bool portmap_is_trusted(struct portmap *m, enum net_proto proto, uint16_t real, uint64_t now_ns);
+/* Is there a port whose two numbers differ? */
+bool portmap_differs(struct portmap *m, enum net_proto proto);
+
+/* A socket of TCP with this real port connects to somebody: from then on there is one more whom accept could meet. */
+void portmap_mark_client(struct portmap *m, uint16_t real);
+
+/* Is there such a socket whose two numbers differ? */
+bool portmap_has_clients(struct portmap *m);
+
+/* Somebody has looked, and until `until_ns` it may be taken for true that at `at`, an address with the port that was asked
+ * for, the real port is the sandbox's. Forgotten when another bind takes the place of the one that was meant. */
+void portmap_trust(struct portmap *m, enum net_proto proto, const struct addr *at, uint16_t real, uint64_t until_ns);
+bool portmap_is_trusted(struct portmap *m, enum net_proto proto, const struct addr *at, uint64_t now_ns);
 
 /* A copy of all entries, oldest first; to be freed. 0 or -ENOMEM. */
 int portmap_list(struct portmap *m, struct port_entry **out, size_t *count);

@@ -5,11 +5,20 @@
 #include <string.h>
 #include <utime.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "supervisor/childmem.h"
 
+void call_box_clear(struct call_box *box)
+{
+	if (box->call.held)
+		fd_close(&box->held);
+	box->call.held = NULL;
+}
+
 void call_box_fini(struct call_box *box)
 {
+	call_box_clear(box);
 	mem_free(box->bytes);
 	box->bytes = NULL;
 }
@@ -24,6 +33,7 @@ void decode_registers(struct call_box *box, const struct sc_notif *n)
 	call->info = syscall_by_nr(ARCH_NATIVE, call->nr);
 	call->may_wait = false;
 	call->progress = &box->progress;
+	call->held = NULL;
 	box->progress = (struct progress){ 0 };
 	box->decoded = false;
 	for (int i = 0; i < 6; i++) {

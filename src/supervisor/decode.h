@@ -22,8 +22,16 @@ struct call_box {
 	char *bytes;            /* DECODE_BYTES_MAX when a call ever needed it */
 	struct progress progress;
 	bool decoded;           /* arg[] is filled: a worker goes on with the same copy */
-	struct call_box *next;  /* in a queue or a pool */
+	int held;               /* owned; the socket of a parked call, where call.held points to it */
+	struct call_box *next;  /* in a queue, a pool or the list of those who are parked */
+	/* of parking.c */
+	ksigset seen;           /* shared signals that were pending at the last look */
+	bool dead;              /* its caller is gone */
+	bool lazy;              /* its socket says that it is readable, and is not */
 };
+
+/* Closes what the last call held. */
+void call_box_clear(struct call_box *box);
 
 void call_box_fini(struct call_box *box);
 

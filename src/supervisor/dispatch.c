@@ -185,6 +185,8 @@ static struct verdict ask(const struct dispatch *d, const struct dispatch_chain 
 		/* One that nobody was told of would never end. */
 		if (v.kind == V_LATER && !(slot->handler->flags & H_TRIES))
 			return v_errno(EAGAIN);
+		if (v.kind == V_PARK && !(slot->handler->flags & H_OTHERS_PASS))
+			return v_errno(EPERM);
 		if (v.kind != V_NEXT)
 			return v;
 		*pass = *pass && slot->handler->flags & H_OTHERS_PASS;

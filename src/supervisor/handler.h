@@ -36,6 +36,8 @@ enum verdict_kind {
 	V_CONTINUE,             /* let the kernel run the call; legal only in rows with H_MAY_CONTINUE */
 	V_LATER,                /* it would have to wait: ask again on a worker, or, when it says so there, after others
 				 * that wait have had their turn; legal in H_TRIES rows */
+	V_PARK,                 /* value is a descriptor that the supervisor now owns: ask again when it is readable. Legal in
+				 * H_OTHERS_PASS rows, since the kernel runs the call itself where there is no room to wait */
 };
 
 struct verdict {
@@ -74,6 +76,12 @@ static inline struct verdict v_give_fd(int fd, uint32_t fd_flags)
 static inline struct verdict v_later(void)
 {
 	return (struct verdict){ .kind = V_LATER };
+}
+
+/* Asked again, the call finds the same socket by pin_fd, and in call->progress->wake why. */
+static inline struct verdict v_park(int sock)
+{
+	return (struct verdict){ .kind = V_PARK, .value = sock };
 }
 
 static inline struct verdict v_continue(void)
@@ -148,15 +156,29 @@ struct outgoing {
 	size_t len;
 };
 
+/* One message that is received, into memory of ours. */
+struct incoming {
+	void *name;                     /* room for a sockaddr, and then what came */
+	size_t name_len;
+	void *control;
+	size_t control_len;
+	void *data;
+	size_t len;                     /* the room for data; what came is the result */
+	int flags;                      /* MSG_TRUNC ..., as the kernel says */
+};
+
 /* What earlier tries of the same call have done; a worker that goes on with a call finds it here. Starts as zeroes. */
 struct progress {
 	uint64_t sent;          /* bytes of the current message */
-	unsigned messages;      /* whole messages of a sendmmsg */
+	unsigned messages;      /* whole messages of a sendmmsg or recvmmsg */
+	int wake;               /* after V_PARK: 0, the socket is readable; else why the wait is over, as of wait_to_send */
 	unsigned waits;         /* in a row, without anything done in between */
 	int first;              /* what the first try of a connect said: -EINPROGRESS or -EALREADY */
 	uint64_t turn;          /* when the worker took it up, in CLOCK_MONOTONIC */
 	bool crowded;           /* the last try had to give its descriptors back: pause before the next */
-	uint64_t deadline;      /* of SO_SNDTIMEO, in CLOCK_MONOTONIC; 0: not looked at yet; UINT64_MAX: none */
+	uint64_t deadline;      /* of SO_SNDTIMEO (V_PARK: SO_RCVTIMEO), in CLOCK_MONOTONIC; 0: not looked at yet;
+				 * UINT64_MAX: none */
+	uint64_t until;         /* the same for the timeout of a recvmmsg */
 };
 
 /* A piece of the caller's memory. */
@@ -278,6 +300,14 @@ struct kernel_ops {
 	bool (*is_shared)(const struct call *call, const struct addr *a);
 	/* file_setattr; -ENOSYS before 6.17. */
 	int (*file_setattr)(const struct call *call, int pinned, const struct file_attr_v0 *attr);
+	/* One accept4(2) that never waits: an own descriptor and the peer's address (`name` has 128 bytes), or -errno:
+	 * -EAGAIN: the socket does not block, and nobody is there; MUST_WAIT: it does; -EMFILE: the caller has no room for a
+	 * descriptor, and the connection stays where it is. */
+	int (*accept)(const struct call *call, int sock, int flags, void *name, size_t *len);
+	/* One recvmsg(2) that never waits, whatever the socket is: bytes or -errno, -EAGAIN when nothing is there. */
+	ssize_t (*receive)(const struct call *call, int sock, struct incoming *message, int flags);
+	/* Closes what is held for parked calls whose callers are gone, which could be in the way of a bind. */
+	void (*drop_dead)(const struct call *call);
 };
 
 /* A decoded argument. A pointer role that was NULL in the caller has is_null set. */
@@ -302,6 +332,7 @@ struct call {                           /* one trapped system call; decoded once
 	struct call_arg arg[6];
 	bool may_wait;                  /* on a worker: operations may block, until the caller is gone */
 	struct progress *progress;      /* of the tries of this call; the only thing in a call that changes */
+	const int *held;                /* after V_PARK: what pin_fd gives */
 	const struct kernel_ops *kernel;
 	void *supervisor;               /* for kernel_ops only */
 };

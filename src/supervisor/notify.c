@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "supervisor/onbehalf.h"
+#include "supervisor/parking.h"
 #include "supervisor/sockets.h"
 
 #define TREE_MAX 65536
@@ -33,6 +34,7 @@ int supervisor_init(struct supervisor *s, struct report *report)
 	for (size_t i = 0; i < SUPERVISOR_PIDFDS; i++)
 		s->pidfds[i].fd = -1;
 	workers_init(s);
+	parking_init(s);
 	s->report = report;
 	pthread_mutex_init(&s->connect_lock, NULL);
 	pthread_mutex_init(&s->switch_lock, NULL);
@@ -95,7 +97,7 @@ static void notify_reply(struct supervisor *s, uint64_t id, struct verdict v)
 	send_reply(s, &resp);
 }
 
-bool notify_run(struct supervisor *s, struct call_box *box)
+enum run_end notify_run(struct supervisor *s, struct call_box *box)
 {
 	unsigned flags = dispatch_flags(&s->dispatch, box->call.nr);
 	struct verdict v;
@@ -107,13 +109,18 @@ bool notify_run(struct supervisor *s, struct call_box *box)
 		/* What was read is the caller's only if the caller is still the one that is waiting. H_TRIES rows look
 		 * later, when they pin the caller's descriptor, which says it of everything before. */
 		if ((rc < 0 || !(flags & H_TRIES)) && !notify_is_valid(s, box->call.id))
-			return true;
+			return RUN_ENDED;
 	}
 	v = rc < 0 ? v_errno(rc) : dispatch_call(&s->dispatch, &box->call);
 	if (v.kind == V_LATER)
-		return false;
+		return RUN_WAITS;
+	if (v.kind == V_PARK && parking_add_take(s, box, (int)v.value) == 0)
+		return RUN_PARKED;
+	/* No room: what came is told, and else the kernel waits, so that only an address may be told as it is outside. */
+	if (v.kind == V_PARK)
+		v = box->progress.messages ? v_result(box->progress.messages) : v_continue();
 	notify_reply(s, box->call.id, v);
-	return true;
+	return RUN_ENDED;
 }
 
 static void hand_over(struct supervisor *s, const struct sc_notif *n)
@@ -139,11 +146,10 @@ static void run_here(struct supervisor *s, const struct sc_notif *n)
 		return;
 	}
 	decode_registers(s->box, n);
-	if (notify_run(s, s->box))
-		return;
-	if (workers_queue(s, s->box, true) < 0)
+	enum run_end end = notify_run(s, s->box);
+	if (end == RUN_WAITS && workers_queue(s, s->box, true) < 0)
 		notify_reply(s, n->id, v_errno(EAGAIN));        /* more wait already than we have room for */
-	else
+	else if (end != RUN_ENDED)
 		s->box = NULL;
 }
 
@@ -241,6 +247,7 @@ void supervisor_stop(struct supervisor *s)
 		pthread_join(s->thread, NULL);
 		s->running = false;
 	}
+	parking_stop(s);
 	workers_stop(s);
 	fd_close(&s->listener);         /* after the workers: the number may be another descriptor's as soon as it is free */
 }
@@ -254,6 +261,7 @@ void supervisor_fini(struct supervisor *s)
 	fd_close(&s->wake);
 	for (size_t i = 0; i < SUPERVISOR_PIDFDS; i++)
 		fd_close(&s->pidfds[i].fd);
+	parking_fini(s);
 	workers_fini(s);
 	pthread_mutex_destroy(&s->connect_lock);
 	pthread_mutex_destroy(&s->switch_lock);

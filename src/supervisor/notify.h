@@ -31,6 +31,19 @@ struct kept_pidfd {
 	int fd;                         /* owned; -1: none */
 };
 
+/* Calls that wait for their socket without a thread each; see parking.h. All but `epoll` and `kick` under the lock. */
+struct parking {
+	pthread_mutex_t lock;
+	struct call_box *first;
+	unsigned count;
+	unsigned turn;                  /* whose signals are looked for next */
+	int epoll, kick;                /* -1 until somebody parks */
+	pthread_t thread;
+	bool running;
+	bool stopping;
+	uint64_t wakes_at;              /* when the thread looks again by itself; UINT64_MAX: never */
+};
+
 struct call_queue {
 	struct call_box *first;         /* oldest first */
 	struct call_box **end;
@@ -68,11 +81,12 @@ struct supervisor {
 	pthread_t ended;                /* the worker that ended last: whoever ends next joins it */
 	bool has_ended;
 	bool stopping;
-	/* a connect that is being made, so that supervisor_stop can end it; under connect_lock */
+	/* a connect or accept that is being made, so that supervisor_stop can end it; under connect_lock */
 	pthread_mutex_t connect_lock;
 	int connecting;                 /* lent; -1: none */
 	bool no_connects;
 	pthread_mutex_t switch_lock;    /* who has it may switch O_NONBLOCK of a caller's socket */
+	struct parking parking;
 };
 
 /* A supervisor that does nothing yet; refusals go into the report, which outlives it. 0 or -errno. */
@@ -87,11 +101,20 @@ void supervisor_fini(struct supervisor *s);
 
 /* For workers.c and onbehalf.c. */
 bool notify_is_valid(const struct supervisor *s, uint64_t id);
-/* Decodes if that was not done, dispatches, replies. False: the call must wait, and nobody has replied yet. */
-bool notify_run(struct supervisor *s, struct call_box *box);
+/* What became of a call that was run; but for RUN_ENDED nobody has replied yet. */
+enum run_end {
+	RUN_ENDED,
+	RUN_WAITS,      /* it must go to a worker, with the box */
+	RUN_PARKED,     /* the box is parking.c's */
+};
+
+/* Decodes if that was not done, dispatches, replies. */
+enum run_end notify_run(struct supervisor *s, struct call_box *box);
 void supervisor_drop_rights(const struct supervisor *s);
 
-/* workers.c. A box for a call of an H_BLOCKS row, or NULL when none came free in time. */
+/* workers.c. Gives a box back that is in no queue. */
+void workers_give(struct supervisor *s, struct call_box *box);
+/* A box for a call of an H_BLOCKS row, or NULL when none came free in time. */
 struct call_box *workers_box(struct supervisor *s);
 /* A box for the notify thread itself, or NULL when memory is short. */
 struct call_box *workers_own_box(struct supervisor *s);

@@ -21,7 +21,9 @@
 #include "supervisor/files.h"
 #include "supervisor/island.h"
 #include "supervisor/notify.h"
+#include "supervisor/parking.h"
 #include "supervisor/pin.h"
+#include "supervisor/receiving.h"
 #include "supervisor/sockets.h"
 
 #define TREE_MAX 65536
@@ -146,9 +148,9 @@ static int borrow(const struct call *call, int fd)
 
 static int ob_pin_fd(const struct call *call, int fd)
 {
-	int mine = borrow(call, fd);
+	int mine = call->held ? (int)SYS(SYS_fcntl, *call->held, F_DUPFD_CLOEXEC, 0) : borrow(call, fd);
 
-	if (mine < 0 && mine != -EBADF)
+	if (mine < 0 && !call->held && mine != -EBADF)
 		mine = pin_caller_fd(call->tid, fd);    /* containers refuse pidfd_getfd */
 	if (mine >= 0 && !notify_is_valid(owner(call), call->id)) {
 		fd_close(&mine);
@@ -528,4 +530,7 @@ const struct kernel_ops onbehalf_ops = {
 	.read_proc = files_read_proc,
 	.tree_sockets = files_tree_sockets,
 	.file_setattr = ob_file_setattr,
+	.accept = receiving_accept,
+	.receive = receiving_receive,
+	.drop_dead = parking_drop_dead,
 };

@@ -77,7 +77,7 @@ static bool is_unix(int sock)
 /* --- connect --- */
 
 /* The call itself, where sockets_stop can see it. */
-static int connect_now(const struct call *call, int sock, const void *name, size_t len)
+long sockets_stoppable(const struct call *call, int nr, int sock, const uint64_t args[3])
 {
 	struct supervisor *s = call->supervisor;
 
@@ -88,12 +88,19 @@ static int connect_now(const struct call *call, int sock, const void *name, size
 	if (!may)
 		return -ESRCH;
 
-	int rc = (int)SYS(SYS_connect, sock, name, len);
+	long rc = SYS(nr, sock, args[0], args[1], args[2]);
 
 	pthread_mutex_lock(&s->connect_lock);
 	s->connecting = -1;
 	pthread_mutex_unlock(&s->connect_lock);
 	return rc;
+}
+
+static int connect_now(const struct call *call, int sock, const void *name, size_t len)
+{
+	const uint64_t args[] = { (uintptr_t)name, len, 0 };
+
+	return (int)sockets_stoppable(call, SYS_connect, sock, args);
 }
 
 void sockets_stop(struct supervisor *s)

@@ -13,6 +13,12 @@ int sockets_wait_to_send(const struct call *call, int sock, int flags);
 void sockets_broken_pipe(const struct call *call, int sock, int flags);
 int sockets_owns_abstract(const struct call *call, const char *name, size_t len, int type);
 
+/*
+ * connect or accept4 with these arguments, which a hostile caller could make us wait in; with the switch lock held, since
+ * sockets_stop can end one call. The result, or -errno.
+ */
+long sockets_stoppable(const struct call *call, int nr, int sock, const uint64_t args[3]);
+
 /* Ends a connect that a hostile caller made us wait in, and allows no other: the tree is gone. */
 void sockets_stop(struct supervisor *s);
 

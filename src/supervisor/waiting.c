@@ -65,8 +65,8 @@ static void read_signals(pid_t tid, struct task_signals *out)
 	out->is_the_taker = field(text, "\nThreads:", 10) == 1 || field(text, "\nTgid:", 10) == (uint64_t)tid;
 }
 
-/* What a signal makes of the call: 0 for none. A shared signal that another thread may take must be there twice. */
-static int signal_answer(const struct call *call, ksigset *seen)
+/* A shared signal that another thread may take must be there twice. */
+int waiting_signal(const struct call *call, ksigset *seen)
 {
 	struct task_signals now;
 
@@ -80,7 +80,7 @@ static int signal_answer(const struct call *call, ksigset *seen)
 }
 
 /* Looked up when the waiting begins: that the call came a moment earlier does not matter to a timeout. */
-static void find_deadline(const struct call *call, int sock)
+void waiting_deadline(const struct call *call, int sock, int option)
 {
 	struct timeval timeout = { 0 };
 	int size = sizeof timeout;
@@ -88,7 +88,7 @@ static void find_deadline(const struct call *call, int sock)
 	if (call->progress->deadline)
 		return;
 	call->progress->deadline = UINT64_MAX;
-	if (SYS(SYS_getsockopt, sock, SOL_SOCKET, SO_SNDTIMEO, &timeout, &size) == 0 &&
+	if (SYS(SYS_getsockopt, sock, SOL_SOCKET, option, &timeout, &size) == 0 &&
 	    (timeout.tv_sec || timeout.tv_usec))
 		call->progress->deadline = sys_now() + (uint64_t)timeout.tv_sec * 1000000000ULL +
 					   (uint64_t)timeout.tv_usec * 1000ULL;
@@ -130,7 +130,7 @@ int waiting_for(const struct call *call, int sock, int fd, short events)
 	uint64_t slice = FIRST_SLICE_NS;
 	ksigset seen = 0;
 
-	find_deadline(call, sock);
+	waiting_deadline(call, sock, SO_SNDTIMEO);
 	for (;;) {
 		uint64_t now = sys_now();
 		uint64_t left = p->deadline > now ? p->deadline - now : 0;
@@ -140,7 +140,7 @@ int waiting_for(const struct call *call, int sock, int fd, short events)
 			return rc < 0 ? rc : 0;
 		if (!notify_is_valid(s, call->id))
 			return -ESRCH;
-		rc = signal_answer(call, &seen);
+		rc = waiting_signal(call, &seen);
 		if (rc < 0)
 			return rc;
 		if (p->deadline <= sys_now())

@@ -2,6 +2,7 @@
 #ifndef SUPERVISOR_WAITING_H
 #define SUPERVISOR_WAITING_H
 
+#include "base/sys.h"
 #include "supervisor/handler.h"
 
 #define RESTART_SYS 512         /* ERESTARTSYS: the kernel repeats the call or makes EINTR of it; programs never see it */
@@ -13,5 +14,11 @@
  * for what cannot be polled.
  */
 int waiting_for(const struct call *call, int sock, int fd, short events);
+
+/* What a signal makes of the call: 0 for none. `seen` is of the last look; all zero before the first. */
+int waiting_signal(const struct call *call, ksigset *seen);
+
+/* Fills in call->progress->deadline by this option of the socket, if that was not done. */
+void waiting_deadline(const struct call *call, int sock, int option);
 
 #endif

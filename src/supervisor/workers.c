@@ -98,6 +98,7 @@ static void free_box(struct call_box *box)
 
 static void pool_give(struct supervisor *s, struct call_box *box)
 {
+	call_box_clear(box);
 	if (s->pooled == POOL_MAX) {
 		free_box(box);
 		return;
@@ -105,6 +106,13 @@ static void pool_give(struct supervisor *s, struct call_box *box)
 	box->next = s->pool;
 	s->pool = box;
 	s->pooled++;
+}
+
+void workers_give(struct supervisor *s, struct call_box *box)
+{
+	pthread_mutex_lock(&s->lock);
+	pool_give(s, box);
+	pthread_mutex_unlock(&s->lock);
 }
 
 static struct timespec in_seconds(int seconds)
@@ -167,14 +175,14 @@ static void run_one(struct supervisor *s, struct call_queue *q)
 	box->call.may_wait = true;
 	box->progress.turn = sys_now();
 	box->progress.crowded = false;
-	bool replied = notify_run(s, box);
-	if (!replied && box->progress.crowded)
+	enum run_end end = notify_run(s, box);
+	if (end == RUN_WAITS && box->progress.crowded)
 		pause_a_little(s);
 	pthread_mutex_lock(&s->lock);
 	q->running--;
-	if (replied)
+	if (end == RUN_ENDED)
 		pool_give(s, box);
-	else
+	else if (end == RUN_WAITS)
 		queue_push(q, box);
 	pthread_cond_signal(&s->room);
 }

@@ -34,7 +34,7 @@ static struct {
 	size_t own_count;
 	uint16_t taken;                 /* bind says EADDRINUSE */
 	int bind_rc;
-	unsigned binds, alone, placed, listens;
+	unsigned binds, alone, placed, listens, swept;
 	uint16_t given;                 /* the port that the kernel chooses */
 	struct unix_place place;
 	char dir[64];
@@ -154,6 +154,12 @@ static int path_of(const struct call *call, int pinned, char *out)
 	return 0;
 }
 
+static void drop_dead(const struct call *call)
+{
+	(void)call;
+	world.swept++;
+}
+
 static struct kernel_ops ops;
 
 static void make_kernel(void)
@@ -175,6 +181,7 @@ static void make_kernel(void)
 	ops.tree_sockets = tree_sockets;
 	ops.locate = locate;
 	ops.path_of = path_of;
+	ops.drop_dead = drop_dead;
 }
 
 /* --- a policy: ports 80 and 8080, not 22 --- */
@@ -384,6 +391,7 @@ static void a_taken_port_gets_another_number_outside(void **state)
 	policy.port_remap = true;
 	world.taken = 8080;
 	is_done(bind_port(8080));
+	assert_int_equal(world.swept, 1);
 	assert_int_equal(world.alone, 1);
 	assert_int_equal(portmap_remembered(map, NET_TCP, 8080), 40001);
 	/* The next one tries the same number, and falls back when that was taken meanwhile. */
@@ -438,7 +446,7 @@ static int redirect(const char *to, uint16_t port, bool may_wait)
 	assert_int_equal(addr_parse(view_of(to), &a), 0);
 	a.port = port;
 	fake.name_len = addr_to_sockaddr(&a, a.family == ADDR_V6, fake.name);
-	return portview_redirect(&call, map, NET_TCP, &a, fake.name);
+	return portview_redirect(&call, &(struct port_ways){ &policy, map }, NET_TCP, &a, fake.name);
 }
 
 static void connections_to_this_machine_go_to_the_real_port(void **state)
@@ -459,18 +467,45 @@ static void connections_to_this_machine_go_to_the_real_port(void **state)
 	world.tcp = ROW("9C41", "0A", "5");
 	assert_int_equal(redirect("127.0.0.1", 8080, true), 0);
 	assert_int_equal(port_of(fake.name), 40001);
-	/* Seen a moment ago. */
-	assert_int_equal(redirect("::1", 8080, false), 0);
+	/* Seen a moment ago, at this address. */
+	assert_int_equal(redirect("127.0.0.1", 8080, false), 0);
 	assert_int_equal(port_of(fake.name), 40001);
+	assert_int_equal(redirect("::1", 8080, false), MUST_WAIT);
+	assert_int_equal(redirect("::1", 8080, true), -ECONNREFUSED);
 	assert_int_equal(redirect("192.0.2.1", 8080, false), 0);
 	assert_int_equal(port_of(fake.name), 8080);
 	world.local = true;
-	assert_int_equal(redirect("192.0.2.1", 8080, false), 0);
+	world.tcp = "  0: 00000000:9C41 00000000:0000 0A 0:0 0:0 0 0 0 5 1\n";
+	assert_int_equal(redirect("192.0.2.1", 8080, true), 0);
 	assert_int_equal(port_of(fake.name), 40001);
 	assert_int_equal(redirect("224.0.0.1", 8080, false), 0);
 	assert_int_equal(port_of(fake.name), 8080);
 	assert_int_equal(redirect("127.0.0.1", 40001, false), 0);
 	assert_int_equal(port_of(fake.name), 40001);
+}
+
+/* What the machine has at a port that --net-allow-bind names is somebody else's. */
+static void a_port_of_its_own_that_nobody_in_the_sandbox_has_is_refused(void **state)
+{
+	(void)state;
+	policy.port_remap = true;
+	policy.binds_are_named = true;
+	assert_int_equal(redirect("127.0.0.1", 8080, false), MUST_WAIT);
+	assert_int_equal(redirect("127.0.0.1", 8080, true), -ECONNREFUSED);
+	world.tcp = ROW("1F90", "0A", "4711");
+	assert_int_equal(redirect("127.0.0.1", 8080, true), -ECONNREFUSED);
+	assert_int_equal(fake.refusals, 2);
+	assert_string_equal(fake.target, "127.0.0.1:8080 (tcp)");
+	world.own[0] = 4711;
+	world.own_count = 1;
+	assert_int_equal(redirect("127.0.0.1", 8080, true), 0);
+	assert_int_equal(port_of(fake.name), 8080);
+	/* Other ports, other machines; "*" says nothing of any port; a list of denials neither. */
+	world.own_count = 0;
+	assert_int_equal(redirect("127.0.0.1", 81, true), 0);
+	assert_int_equal(redirect("192.0.2.1", 8080, true), 0);
+	policy.binds_are_named = false;
+	assert_int_equal(redirect("127.0.0.1", 8080, true), 0);
 }
 
 static void names_show_the_port_that_was_asked_for(void **state)
@@ -712,6 +747,7 @@ int main(void)
 		TEST(old_connections_are_no_reason_for_another_number),
 		TEST(the_sandboxs_own_socket_is_in_the_way),
 		TEST(connections_to_this_machine_go_to_the_real_port),
+		TEST(a_port_of_its_own_that_nobody_in_the_sandbox_has_is_refused),
 		TEST(names_show_the_port_that_was_asked_for),
 		TEST(a_socket_that_listens_unbound_is_written_down),
 		TEST(a_unix_socket_is_bound_in_the_directory_with_the_callers_umask),

@@ -247,9 +247,10 @@ static void bind_ports_are_what_is_allowed_and_not_denied(void **state)
 {
 	static const struct {
 		const char *allow, *deny, *ports;
+		bool named;
 	} rows[] = {
-		{ "80-90", NULL, "80-90" }, { "*", NULL, "*" }, { "80-90", "85,200", "80-84,86-90" }, { NULL, "80", "0-79,81-65535" },
-		{ "*", "80", "0-79,81-65535" }, { "80", "80", "" },
+		{ "80-90", NULL, "80-90", true }, { "*", NULL, "*" }, { "80-90", "85,200", "80-84,86-90", true },
+		{ NULL, "80", "0-79,81-65535" }, { "*", "80", "0-79,81-65535" }, { "80", "80", "", true },
 	};
 
 	(void)state;
@@ -261,6 +262,7 @@ static void bind_ports_are_what_is_allowed_and_not_denied(void **state)
 
 		ports_print(&p->bind_ports, &s);
 		assert_string_equal(s.buf ? s.buf : "", rows[i].ports);
+		assert_int_equal(p->binds_are_named, rows[i].named);
 		policy_free(p);
 	}
 }

@@ -124,16 +124,57 @@ static void a_live_socket_is_known_by_its_inode(void **state)
 static void trust_ends(void **state)
 {
 	struct portmap *m = portmap_new(NULL, NULL);
+	const struct addr at = ip("127.0.0.1", 80);
 
 	(void)state;
-	portmap_trust(m, NET_TCP, 40001, 100);
-	assert_false(portmap_is_trusted(m, NET_TCP, 40001, 50));
+	portmap_trust(m, NET_TCP, &at, 40001, 100);
+	assert_false(portmap_is_trusted(m, NET_TCP, &at, 50));
 	add(m, entry(NET_TCP, "127.0.0.1", 80, 40001, 7));
-	portmap_trust(m, NET_TCP, 40001, 100);
-	assert_true(portmap_is_trusted(m, NET_TCP, 40001, 99));
-	assert_false(portmap_is_trusted(m, NET_TCP, 40001, 100));
+	portmap_trust(m, NET_TCP, &at, 40009, 100);
+	assert_false(portmap_is_trusted(m, NET_TCP, &at, 99));
+	portmap_trust(m, NET_TCP, &at, 40001, 100);
+	assert_true(portmap_is_trusted(m, NET_TCP, &at, 99));
+	assert_false(portmap_is_trusted(m, NET_UDP, &at, 99));
+	assert_false(portmap_is_trusted(m, NET_TCP, &at, 100));
 	add(m, entry(NET_TCP, "127.0.0.1", 80, 40001, 8));
-	assert_false(portmap_is_trusted(m, NET_TCP, 40001, 99));
+	assert_false(portmap_is_trusted(m, NET_TCP, &at, 99));
+	portmap_free(m);
+}
+
+static void what_is_true_of_one_address_is_not_of_another_with_the_same_port(void **state)
+{
+	struct portmap *m = portmap_new(NULL, NULL);
+	const struct addr here = ip("127.0.0.1", 80), there = ip("127.0.0.2", 80), six = ip("::1", 80);
+
+	(void)state;
+	add(m, entry(NET_TCP, "127.0.0.1", 80, 40001, 7));
+	add(m, entry(NET_TCP, "127.0.0.2", 80, 40001, 8));
+	portmap_trust(m, NET_TCP, &here, 40001, 100);
+	assert_true(portmap_is_trusted(m, NET_TCP, &here, 50));
+	assert_false(portmap_is_trusted(m, NET_TCP, &there, 50));
+	add(m, entry(NET_TCP, "::", 80, 40002, 9));
+	portmap_trust(m, NET_TCP, &six, 40002, 100);
+	assert_true(portmap_is_trusted(m, NET_TCP, &six, 50));
+	assert_false(portmap_is_trusted(m, NET_TCP, &here, 50));
+	portmap_free(m);
+}
+
+static void only_a_client_whose_numbers_differ_is_one_to_look_out_for(void **state)
+{
+	struct portmap *m = portmap_new(NULL, NULL);
+
+	(void)state;
+	assert_false(portmap_differs(m, NET_TCP));
+	add(m, entry(NET_TCP, "127.0.0.1", 80, 80, 7));
+	portmap_mark_client(m, 80);
+	assert_false(portmap_differs(m, NET_TCP) || portmap_has_clients(m));
+	add(m, entry(NET_TCP, "127.0.0.1", 81, 40001, 8));
+	assert_true(portmap_differs(m, NET_TCP));
+	assert_false(portmap_differs(m, NET_UDP) || portmap_has_clients(m));
+	portmap_mark_client(m, 40001);
+	assert_true(portmap_has_clients(m));
+	add(m, entry(NET_TCP, "127.0.0.1", 81, 40002, 9));
+	assert_false(portmap_has_clients(m));
 	portmap_free(m);
 }
 
@@ -298,6 +339,8 @@ int main(void)
 		cmocka_unit_test(the_newest_of_two_at_one_place_counts),
 		cmocka_unit_test(a_live_socket_is_known_by_its_inode),
 		cmocka_unit_test(trust_ends),
+		cmocka_unit_test(what_is_true_of_one_address_is_not_of_another_with_the_same_port),
+		cmocka_unit_test(only_a_client_whose_numbers_differ_is_one_to_look_out_for),
 		cmocka_unit_test(a_full_map_forgets_what_has_no_other_number),
 		cmocka_unit_test(who_asked_is_told_of_new_ports_once),
 		cmocka_unit_test(a_line_of_the_table_is_read),
