@@ -149,7 +149,9 @@ const struct option_row option_rows[] = {
 	  .type = OPT_FLAG, FIELD(port_remap), .flags = OPTION_NEEDS_SUPERVISOR, .group = NETWORK,
 	  .help = "give the program another port where the one that it binds is taken, unnoticed",
 	  .more = "It goes on seeing the port that it asked for, and its own connections to that port of this machine reach it. "
-		  "Which port it really has is in the status object (--status-fd).",
+		  "A port that --net-allow-bind names is the program's own even before it has bound it: on addresses of this machine "
+		  "it reaches no other server there, whatever --net-allow says (--net-deny-bind gives the port back); of * only ports "
+		  "that it has bound are. Which port it really has is in the status object (--status-fd) and in the report.",
 	  .default_text = "off" },
 	{ .flag = "unix-allow", .key = "network.unix_allow",
 	  .type = OPT_PATHS, FIELD(unix_allow), .flags = OPTION_NEEDS_SUPERVISOR, .group = NETWORK, .metavar = "PATH",

@@ -168,8 +168,9 @@ int status_report_json(const struct status_view *v, struct str *out)
 	for (size_t i = 0; i < v->entry_count; i++)
 		json_refusal(&j, &v->entries[i]);
 	json_end(&j);
+	int rc = json_ports(&j, v);
 	json_end(&j);
-	return json_done(&j);
+	return rc < 0 ? rc : json_done(&j);
 }
 
 /* --- text --- */
@@ -199,6 +200,27 @@ static void add_refusal(struct str *out, const struct report_entry *e)
 
 static const char unseen[] = "what Landlock alone refuses is not seen without --explain";
 
+/* What was bound, and the number that it has outside where that is another one. */
+static int add_ports(struct str *out, const struct status_view *v)
+{
+	struct port_entry *list = NULL;
+	size_t count = 0;
+	int rc = v->ports ? portmap_list(v->ports, &list, &count) : 0;
+
+	if (count)
+		str_add(out, "sandlock: ports that were bound\n");
+	for (size_t i = 0; i < count; i++) {
+		list[i].address.port = list[i].asked;
+		str_addf(out, "  %s ", port_protocol(list[i].proto));
+		addr_print_port(&list[i].address, out);
+		if (list[i].real != list[i].asked)
+			str_addf(out, ", outside the sandbox port %u", list[i].real);
+		str_addc(out, '\n');
+	}
+	mem_free(list);
+	return rc < 0 ? rc : out->rc;
+}
+
 int status_report_text(const struct status_view *v, struct str *out)
 {
 	if (!v->supervised) {
@@ -216,7 +238,7 @@ int status_report_text(const struct status_view *v, struct str *out)
 		add_refusal(out, &v->entries[i]);
 	if (v->dropped)
 		str_addf(out, "  and %llu more that the report had no room for\n", (unsigned long long)v->dropped);
-	return out->rc;
+	return add_ports(out, v);
 }
 
 int status_hint_text(const struct status_view *v, struct str *out)

@@ -77,7 +77,8 @@ static void wake(struct supervisor *s, struct call_box *box, int why)
 	take_out(&s->parking, box);
 	box->progress.wake = why;
 	box->call.may_wait = true;
-	if (notify_run(s, box) != RUN_PARKED)
+	enum run_end end = notify_run(s, box);
+	if (end == RUN_ENDED || (end == RUN_WAITS && workers_queue(s, box, true) < 0))
 		workers_give(s, box);
 }
 
@@ -216,7 +217,7 @@ static int add(struct supervisor *s, struct call_box *box)
 {
 	struct parking *p = &s->parking;
 	uint64_t due = sys_now() + TICK_NS;
-	int rc = p->stopping ? -ESRCH : p->count >= PARKED_MAX ? -EAGAIN : start(s);
+	int rc = p->stopping ? -ESRCH : p->count >= PARKED_MAX || waiting_is_crowded(box->held) ? -EAGAIN : start(s);
 
 	if (rc == 0 && !box->lazy)
 		rc = watch(p, box->held, box);

@@ -47,7 +47,8 @@ static bool would_wait(int sock)
 
 static int accept_now(const struct call *call, int sock, int flags, void *name, int *size)
 {
-	const uint64_t args[] = { (uintptr_t)name, (uintptr_t)size, (uint64_t)(unsigned)(flags & SOCK_NONBLOCK) | SOCK_CLOEXEC };
+	const uint64_t how = (unsigned)(flags & SOCK_NONBLOCK) | SOCK_CLOEXEC;
+	const uint64_t args[] = { (uintptr_t)name, (uintptr_t)size, how };
 
 	return (int)sockets_stoppable(call, SYS_accept4, sock, args);
 }

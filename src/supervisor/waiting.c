@@ -110,7 +110,7 @@ static int wait_once(struct pollfd polls[2], uint64_t slice)
  * What waits holds descriptors of the host's. The kernel gives out the lowest number that is free, so as long as nobody
  * waits with a number of the upper half, that half is the host's, however many sandboxes wait for whatever.
  */
-static bool is_crowded(int fd)
+bool waiting_is_crowded(int fd)
 {
 	struct { uint64_t soft, hard; } limit = { 0 };
 
@@ -126,7 +126,7 @@ int waiting_for(const struct call *call, int sock, int fd, short events)
 		{ .fd = events ? fd : -1, .events = events },
 		{ .fd = s->wake, .events = POLLIN },
 	};
-	bool crowded = is_crowded(sock > fd ? sock : fd);
+	bool crowded = waiting_is_crowded(sock > fd ? sock : fd);
 	uint64_t slice = FIRST_SLICE_NS;
 	ksigset seen = 0;
 

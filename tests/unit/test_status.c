@@ -126,6 +126,35 @@ static void the_json_report_has_the_same_content(void **unused)
 	      "\"rule\":\"no grant covers it\",\"flag\":\"-r /etc/shadow\",\"times\":3}]}");
 }
 
+static void both_reports_list_the_ports(void **unused)
+{
+	struct status_view v = view(STATUS_EXITED);
+	struct portmap *m = portmap_new(NULL, NULL);
+	struct port_entry bound = { .proto = NET_TCP, .asked = 8080, .real = 40001, .address = { .family = ADDR_V4 } };
+	AUTO(str) struct str json = STR(4096);
+
+	(void)unused;
+	v.ports = m;
+	v.explained = true;
+	v.entry_count = 0;
+	v.refusals = 0;
+	CHECK(status_report_text, &v, "sandlock: nothing was refused\n");
+	assert_int_equal(portmap_add(m, &bound), 0);
+	bound.proto = NET_UDP;
+	bound.real = bound.asked = 53;
+	bound.address = (struct addr){ .family = ADDR_V6, .ip = { [15] = 1 } };
+	assert_int_equal(portmap_add(m, &bound), 0);
+	CHECK(status_report_text, &v,
+	      "sandlock: nothing was refused\n"
+	      "sandlock: ports that were bound\n"
+	      "  tcp 0.0.0.0:8080, outside the sandbox port 40001\n"
+	      "  udp [::1]:53\n");
+	assert_int_equal(status_report_json(&v, &json), 0);
+	assert_non_null(strstr(json.buf, "\"ports\":[{\"protocol\":\"tcp\",\"address\":\"0.0.0.0\",\"virtual\":8080,"
+					 "\"real\":40001},"));
+	portmap_free(m);
+}
+
 static void only_a_failed_program_that_was_not_watched_gets_the_hint(void **unused)
 {
 	struct status_view v = view(STATUS_EXITED);
@@ -177,6 +206,7 @@ int main(void)
 		cmocka_unit_test(each_refusal_has_three_facts_and_nothing_that_harms_a_terminal),
 		cmocka_unit_test(the_report_says_what_it_could_not_see),
 		cmocka_unit_test(the_json_report_has_the_same_content),
+		cmocka_unit_test(both_reports_list_the_ports),
 		cmocka_unit_test(only_a_failed_program_that_was_not_watched_gets_the_hint),
 		cmocka_unit_test(no_memory_is_an_error_everywhere),
 	};
