@@ -21,8 +21,6 @@
 #include "base/mem.h"
 #include "features/registry.h"
 
-#define ALLOWED_PORT 443
-
 /* --- a matcher of one rule: port 443 of 192.0.2.1 for TCP and UDP, and any ping --- */
 
 struct netmatch {
@@ -30,7 +28,10 @@ struct netmatch {
 };
 
 static struct netmatch matcher;
-static int denying_rule = -1;           /* what decides when it is not allowed */
+static int denying_rule;                /* what decides when it is not allowed; -1: no rule */
+static unsigned allowed_port;           /* 443, until a test says otherwise */
+static bool allows_ping;
+static const char *pinned_name;         /* the name that the address was pinned for */
 static enum net_proto asked_proto;
 static struct addr asked;
 
@@ -56,9 +57,9 @@ struct net_decision netmatch_decide(const struct netmatch *m, enum net_proto pro
 	(void)m;
 	asked_proto = proto;
 	asked = *to;
-	if (proto == NET_ICMP || (here && to->port == ALLOWED_PORT))
-		return (struct net_decision){ .allowed = true, .rule = 0 };
-	return (struct net_decision){ .allowed = false, .rule = denying_rule };
+	if (proto == NET_ICMP ? allows_ping : here && to->port == allowed_port)
+		return (struct net_decision){ .allowed = true, .rule = 0, .name = pinned_name };
+	return (struct net_decision){ .allowed = false, .rule = denying_rule, .name = pinned_name };
 }
 
 int netmatch_name(const struct netmatch *m, enum net_proto proto, const char *name, unsigned port)
@@ -94,6 +95,9 @@ static int setup(void **state)
 		.socket = FAKE_SOCKET(AF_INET, SOCK_STREAM, IPPROTO_TCP),
 	};
 	denying_rule = -1;
+	allowed_port = 443;
+	allows_ping = true;
+	pinned_name = NULL;
 	policy = calloc(1, sizeof *policy);
 	openings = openings_new();
 	if (!policy || !openings)
@@ -360,6 +364,108 @@ static void an_opening_never_reaches_the_metadata_service(void **state)
 	assert_int_equal(addr_from_sockaddr(&to, sizeof to, &ip), 0);
 	assert_int_equal(openings_add(openings, "good.example.com", &ip, UINT64_MAX), 0);
 	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	assert_string_equal(fake.rule, "it is a cloud's metadata service, which only a rule with this address opens");
+}
+
+static void the_report_names_what_an_address_was_found_by(void **state)
+{
+	struct sockaddr_in to = v4("203.0.113.5", 22);
+	struct addr ip;
+
+	(void)state;
+	pinned_name = "pinned.example.com";
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	assert_string_equal(fake.operation, "connect");
+	assert_string_equal(fake.target, "203.0.113.5:22 (tcp, pinned.example.com)");
+	pinned_name = NULL;
+	assert_int_equal(addr_from_sockaddr(&to, sizeof to, &ip), 0);
+	assert_int_equal(openings_add(openings, "good.example.com", &ip, UINT64_MAX), 0);
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	assert_string_equal(fake.target, "203.0.113.5:22 (tcp, good.example.com)");
+}
+
+/* Port 53 of a rule that allows every port is the resolver's; a rule that means a name server has it. */
+static void under_rules_with_names_port_53_leaves_only_by_a_rule_that_means_it(void **state)
+{
+	static struct port_range ranges[] = { { 1, 65535 }, { 53, 53 } };
+	struct sockaddr_in to = v4("192.0.2.1", 53);
+
+	(void)state;
+	rule = (struct net_rule){ .ports = &ranges[0], .port_count = 1 };
+	policy->net_rules.at = &rule;
+	policy->net_rules.len = 1;
+	allowed_port = 53;
+	assert_int_equal(ask_connect(&to, sizeof to).kind, V_RETURN);
+	feature_net.stop(state_of_net);
+	policy->net_facts.names = true;
+	assert_int_equal(start(true), 0);
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	assert_string_equal(fake.rule, "names are looked up by sandlock's resolver alone");
+	assert_string_equal(fake.flag, "");
+	rule.ports = &ranges[1];
+	assert_int_equal(ask_connect(&to, sizeof to).kind, V_RETURN);
+	to.sin_port = htons(443);
+	allowed_port = 443;
+	rule.ports = &ranges[0];
+	assert_int_equal(ask_connect(&to, sizeof to).kind, V_RETURN);
+}
+
+static void a_socket_of_the_island_may_be_told_any_address(void **state)
+{
+	struct sockaddr_in to = v4("198.51.100.7", 53);
+
+	(void)state;
+	fake.in_island = true;
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);       /* no rules with names: there is no island */
+	feature_net.stop(state_of_net);
+	policy->net_facts.names = true;
+	assert_int_equal(start(true), 0);
+	assert_int_equal(ask_connect(&to, sizeof to).kind, V_RETURN);
+	fake.socket = FAKE_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+	check_value(ask_sendto(&to, sizeof to), 3);
+	fake.in_island = false;
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	check_errno(ask_sendto(&to, sizeof to), ECONNREFUSED);
+}
+
+static void any_reason_to_judge_connects_makes_it_wanted(void **state)
+{
+	struct policy p = { 0 };
+
+	(void)state;
+	assert_false(feature_net.wanted(&p));
+	p.port_remap = true;
+	assert_true(feature_net.wanted(&p));
+	p.port_remap = false;
+	p.net_facts.judged = true;
+	assert_true(feature_net.wanted(&p));
+	p.no_supervisor = true;
+	assert_false(feature_net.wanted(&p));
+	p = (struct policy){ .fs_write = { .len = 1 } };
+	assert_true(feature_net.wanted(&p));
+	p.no_unix_write = true;
+	assert_false(feature_net.wanted(&p));
+}
+
+static void sends_are_trapped_where_a_socket_can_take_an_address_with_a_message(void **state)
+{
+	struct policy p = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < feature_net.handler_count; i++) {
+		const struct handler *h = &feature_net.handlers[i];
+
+		if (!h->when)
+			continue;
+		p = (struct policy){ .net_facts.protos[NET_TCP] = true };
+		assert_false(h->when(&p));
+		p.net_facts.protos[NET_UDP] = true;
+		assert_true(h->when(&p));
+		p = (struct policy){ .net_facts.protos[NET_ICMP] = true };
+		assert_true(h->when(&p));
+		p = (struct policy){ .unix_allow = { .len = 1 } };
+		assert_true(h->when(&p));
+	}
 }
 
 /* --- sends --- */
@@ -391,6 +497,31 @@ static void a_ping_has_no_port_in_the_report(void **state)
 	fake.socket = FAKE_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
 	assert_int_equal(ask_sendto(&to, sizeof to).kind, V_RETURN);
 	assert_int_equal(asked_proto, NET_ICMP);
+	allows_ping = false;
+	check_errno(ask_sendto(&to, sizeof to), ECONNREFUSED);
+	assert_string_equal(fake.operation, "send");
+	assert_string_equal(fake.target, "198.51.100.7 (icmp)");
+	assert_string_equal(fake.flag, "--net-allow icmp://198.51.100.7");
+}
+
+static void the_largest_datagram_is_judged_and_a_larger_one_is_none(void **state)
+{
+	static char data[0x10000];
+	struct sockaddr_in to = v4("192.0.2.1", 443);
+
+	(void)state;
+	fake.socket = FAKE_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+	for (size_t len = 0xffff; len <= 0x10000; len++) {
+		struct call call = FAKE_CALL(&fake, "sendto", 7, (uintptr_t)data, len);
+
+		call.may_wait = true;
+		fake_bytes(&call, 4, &to, sizeof to);
+		if (len == 0xffff)
+			check_value(ask(&call), 0xffff);
+		else
+			check_errno(ask(&call), EMSGSIZE);
+	}
+	assert_int_equal(fake.sends, 1);
 }
 
 static void an_unspecified_family_is_ipv4_to_a_datagram_socket_of_it(void **state)
@@ -500,7 +631,13 @@ int main(void)
 		TEST(without_rules_of_addresses_only_those_ports_count),
 		TEST(an_address_that_a_name_opened_may_be_used_for_its_rule),
 		TEST(an_opening_never_reaches_the_metadata_service),
+		TEST(the_report_names_what_an_address_was_found_by),
+		TEST(under_rules_with_names_port_53_leaves_only_by_a_rule_that_means_it),
+		TEST(a_socket_of_the_island_may_be_told_any_address),
+		TEST(any_reason_to_judge_connects_makes_it_wanted),
+		TEST(sends_are_trapped_where_a_socket_can_take_an_address_with_a_message),
 		TEST(a_datagram_is_judged_by_its_own_address),
+		TEST(the_largest_datagram_is_judged_and_a_larger_one_is_none),
 		TEST(a_ping_has_no_port_in_the_report),
 		TEST(an_unspecified_family_is_ipv4_to_a_datagram_socket_of_it),
 		TEST(a_stream_sends_to_its_peer_whatever_address_stands_there),
