@@ -1,0 +1,180 @@
+/* Parked calls: run again when their socket is readable, forgotten when their caller is gone, and nothing left at the end. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fault.h"
+
+#include "supervisor/parking.h"
+
+static atomic_uint runs;
+static atomic_bool waited;
+static atomic_int woken;
+
+static bool always(const struct policy *p)
+{
+	(void)p;
+	return true;
+}
+
+static struct verdict run_again(const struct call *call, void *state)
+{
+	(void)state;
+	atomic_store(&waited, call->may_wait && call->held != NULL);
+	atomic_store(&woken, call->progress->wake);
+	atomic_fetch_add(&runs, 1);
+	return v_next();
+}
+
+static const struct handler rows[] = {
+	{ .syscall = "accept", .on_call = run_again, .flags = H_TRIES | H_NO_DECODE | H_OTHERS_PASS },
+};
+static const struct feature feature = { .name = "again", .wanted = always, HANDLERS(rows) };
+static const struct feature *const all[] = { &feature };
+
+static struct report report;
+
+static struct supervisor *made(void)
+{
+	struct supervisor *s = test_calloc(1, sizeof *s);
+
+	atomic_store(&runs, 0);
+	assert_int_equal(report_init(&report), 0);
+	assert_int_equal(supervisor_init(s, &report), 0);
+	assert_int_equal(dispatch_init(&s->dispatch, all, 1, NULL), 0);
+	return s;
+}
+
+static void unmake(struct supervisor *s)
+{
+	supervisor_fini(s);
+	report_fini(&report);
+	test_free(s);
+}
+
+static struct call_box *box_of(struct supervisor *s)
+{
+	struct sc_notif n = { .id = 1, .data.nr = syscall_nr(ARCH_NATIVE, "accept") };
+	struct call_box *box = workers_own_box(s);
+
+	assert_non_null(box);
+	decode_registers(box, &n);
+	return box;
+}
+
+static void nobody_is_left(struct supervisor *s)
+{
+	unsigned count;
+
+	do {
+		usleep(1000);
+		pthread_mutex_lock(&s->parking.lock);
+		count = s->parking.count;
+		pthread_mutex_unlock(&s->parking.lock);
+	} while (count);
+}
+
+static void a_call_is_run_again_when_its_socket_is_readable(void **state)
+{
+	const int before = fault_open_fds();
+	struct supervisor *s = made();
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(write(pair[1], "x", 1), 1);
+	assert_int_equal(parking_add_take(s, box_of(s), pair[0]), 0);
+	while (!atomic_load(&runs))
+		usleep(1000);
+	nobody_is_left(s);
+	assert_int_equal(atomic_load(&runs), 1);
+	assert_int_equal(atomic_load(&woken), 0);
+	assert_true(atomic_load(&waited));
+	close(pair[1]);
+	unmake(s);
+	assert_int_equal(fault_open_fds(), before);
+}
+
+/* There is no listener here, so every caller is gone. */
+static void a_call_whose_caller_is_gone_is_forgotten_and_its_socket_closed(void **state)
+{
+	const int before = fault_open_fds();
+	struct supervisor *s = made();
+	int pair[2];
+	char byte;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(parking_add_take(s, box_of(s), pair[0]), 0);
+	parking_drop_dead(&(struct call){ .supervisor = s });
+	assert_int_equal(read(pair[1], &byte, 1), 0);
+	nobody_is_left(s);
+	assert_int_equal(atomic_load(&runs), 0);
+	close(pair[1]);
+	unmake(s);
+	assert_int_equal(fault_open_fds(), before);
+}
+
+static void after_the_end_nobody_parks_and_nothing_stays_open(void **state)
+{
+	const int before = fault_open_fds();
+	struct supervisor *s = made();
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(parking_add_take(s, box_of(s), pair[0]), 0);
+	parking_stop(s);
+	struct call_box *box = box_of(s);
+	assert_int_equal(parking_add_take(s, box, pair[1]), -ESRCH);
+	assert_null(box->call.held);
+	workers_give(s, box);
+	unmake(s);
+	assert_int_equal(fault_open_fds(), before);
+}
+
+static void where_nobody_can_be_watched_the_box_stays_the_callers(void **state)
+{
+	const int before = fault_open_fds();
+
+	(void)state;
+	for (int n = 0; n < 4; n++) {
+		struct supervisor *s = made();
+		struct call_box *box = box_of(s);
+		int pair[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+		box->progress.deadline = UINT64_MAX;    /* so that the first call is the one that makes the set */
+		fault_arm(n);
+		int rc = parking_add_take(s, box, pair[0]);
+		bool fired = fault_fired();
+		if (rc < 0) {
+			assert_true(fired);
+			assert_null(box->call.held);
+			workers_give(s, box);
+		}
+		close(pair[1]);
+		unmake(s);
+		assert_int_equal(fault_open_fds(), before);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_call_is_run_again_when_its_socket_is_readable),
+		cmocka_unit_test(a_call_whose_caller_is_gone_is_forgotten_and_its_socket_closed),
+		cmocka_unit_test(after_the_end_nobody_parks_and_nothing_stays_open),
+		cmocka_unit_test(where_nobody_can_be_watched_the_box_stays_the_callers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
