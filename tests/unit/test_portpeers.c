@@ -109,7 +109,8 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&world, 0, sizeof world);
-	world.info = (struct socket_info){ .domain = AF_INET, .type = SOCK_STREAM, .protocol = IPPROTO_TCP, .nonblocking = true };
+	world.info = (struct socket_info){ .domain = AF_INET, .type = SOCK_STREAM, .protocol = IPPROTO_TCP,
+					   .nonblocking = true };
 	world.from = 40001;
 	progress = (struct progress){ 0 };
 	map = portmap_new(NULL, NULL);
