@@ -401,13 +401,6 @@ static struct verdict on_sendmmsg(const struct call *call, void *state)
 
 /* --- when --- */
 
-/* Where unix sockets by path are in reach connect is trapped for them, and then all of it comes to the supervisor; and
- * where ports of the sandbox may be other ones outside. */
-static bool net_wanted(const struct policy *p)
-{
-	return !p->no_supervisor && (policy_judges_addresses(p) || policy_reaches_unix(p) || p->port_remap);
-}
-
 static bool datagrams_exist(const struct policy *p)
 {
 	return policy_has_proto(p, NET_UDP) || policy_has_proto(p, NET_ICMP) || policy_has_unix_datagrams(p);
@@ -425,5 +418,5 @@ static const struct handler net_handlers[] = {
 /* clang-format on */
 
 const struct feature feature_net = {
-	.name = "net", .wanted = net_wanted, .start = net_start, .stop = mem_free, HANDLERS(net_handlers),
+	.name = "net", .wanted = policy_judges_connects, .start = net_start, .stop = mem_free, HANDLERS(net_handlers),
 };

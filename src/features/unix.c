@@ -215,12 +215,7 @@ static struct verdict on_sendmmsg(const struct call *call, void *state)
 	return v_result(message_sendmmsg(call, send_one, state));
 }
 
-/* Wherever net.c traps these calls, a unix socket can come along. */
-static bool unix_wanted(const struct policy *p)
-{
-	return !p->no_supervisor && (policy_judges_addresses(p) || policy_reaches_unix(p) || p->port_remap);
-}
-
+/* Wanted wherever net.c traps these calls: a unix socket can come along. */
 /* clang-format off */
 static const struct handler unix_handlers[] = {
 	{ "connect",  on_connect,  H_TRIES },
@@ -231,5 +226,5 @@ static const struct handler unix_handlers[] = {
 /* clang-format on */
 
 const struct feature feature_unix = {
-	.name = "unix", .wanted = unix_wanted, .start = unix_start, .stop = mem_free, HANDLERS(unix_handlers),
+	.name = "unix", .wanted = policy_judges_connects, .start = unix_start, .stop = mem_free, HANDLERS(unix_handlers),
 };

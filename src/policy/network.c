@@ -315,6 +315,13 @@ bool policy_reaches_unix(const struct policy *p)
 	return p->unix_allow.len > 0 || (!p->no_unix_write && (p->fs_write.len > 0 || presets_write(p)));
 }
 
+/* Where unix sockets by path are in reach connect is trapped for them, and then all of it comes to the supervisor; and
+ * where ports of the sandbox may be other ones outside. */
+bool policy_judges_connects(const struct policy *p)
+{
+	return !p->no_supervisor && (policy_judges_addresses(p) || policy_reaches_unix(p) || p->port_remap);
+}
+
 bool policy_has_unix_datagrams(const struct policy *p)
 {
 	return !p->no_supervisor && p->unix_allow.len > 0;

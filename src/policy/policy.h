@@ -190,11 +190,12 @@ bool policy_splits_exec(const struct policy *p);
  * What of the network this policy needs from the supervisor; asked of a frozen policy. Where all are false, no call of
  * the network is trapped.
  */
-bool policy_judges_addresses(const struct policy *p);   /* rules that Landlock cannot carry: connect is judged */
+bool policy_judges_addresses(const struct policy *p);   /* rules that Landlock cannot carry */
 bool policy_has_proto(const struct policy *p, enum net_proto proto);    /* may such sockets be made? UDP: also for names */
 bool policy_has_names(const struct policy *p);          /* rules with host names: virtual hosts file, pins */
 bool policy_has_suffixes(const struct policy *p);       /* "*.example.com" rules: the resolver answers */
 bool policy_reaches_unix(const struct policy *p);       /* sockets named by a path may be connected to: judged */
+bool policy_judges_connects(const struct policy *p);    /* any of these, or --port-remap: connect is trapped */
 /* A TCP socket may be bound to any free port (port 0), as clients do, though it may not listen there: listen is judged. */
 bool policy_lets_clients_bind(const struct policy *p);
 bool policy_judges_binds(const struct policy *p);       /* bind is judged, not by Landlock alone: denials, UDP, --port-remap */

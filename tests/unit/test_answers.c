@@ -227,6 +227,7 @@ static void localhost_is_this_host(void **state)
 	start(&w, false, "/nonexistent");
 	assert_int_equal(ask(&w, "localhost", DNS_A, 1, &a), 0);
 	assert_int_equal(a.ip[0].ip[0], 127);
+	assert_int_equal(a.ttl, ANSWERS_TTL_PINNED);
 	assert_false(is_open(&w, IP(127, 0, 0, 1), 2));
 	end(&w);
 }
@@ -369,13 +370,14 @@ static void the_cache_is_bounded_and_forgets_what_ends_first(void **state)
 	(void)state;
 	start(&w, false, "/nonexistent");
 	for (unsigned i = 0; i <= ANSWERS_CACHE; i++) {
-		const struct dns_result r = result_of(100 + i, 1, ip);
+		const struct dns_result r = result_of(i == 5 ? 50 : 100 + i, 1, ip);    /* the sixth ends first */
 
 		snprintf(name, sizeof name, "n%u.example.test", i);
 		answers_learn(w.answers, name, DNS_A, &r, 1, &a);
 	}
-	assert_int_equal(ask(&w, "n0.example.test", DNS_A, 2, &a), -1);
-	assert_int_equal(ask(&w, "n1.example.test", DNS_A, 2, &a), 0);
+	assert_int_equal(ask(&w, "n5.example.test", DNS_A, 2, &a), -1);
+	assert_int_equal(ask(&w, "n0.example.test", DNS_A, 2, &a), 0);
+	assert_int_equal(ask(&w, "n6.example.test", DNS_A, 2, &a), 0);
 	assert_int_equal(ask(&w, name, DNS_A, 2, &a), 0);
 	end(&w);
 }
@@ -394,6 +396,7 @@ static void the_hosts_file_of_the_host_is_trusted_with_private_addresses(void **
 	start(&w, false, path);
 	assert_int_equal(ask(&w, "db.example.test", DNS_A, 1, &a), 0);
 	assert_int_equal(a.count, 1);
+	assert_int_equal(a.ttl, ANSWERS_TTL_PINNED);
 	assert_true(is_open(&w, IP(10, 1, 2, 3), 2));
 	assert_int_equal(ask(&w, "lo.example.test", DNS_A, 1, &a), 0);
 	assert_int_equal(a.count, 0);
@@ -439,6 +442,7 @@ static void names_are_refreshed_when_their_time_is_over(void **state)
 static void refreshes_that_fail_keep_the_old_addresses_for_a_while(void **state)
 {
 	struct world w;
+	struct answer a;
 	uint64_t next;
 
 	(void)state;
@@ -454,6 +458,9 @@ static void refreshes_that_fail_keep_the_old_addresses_for_a_while(void **state)
 		assert_int_equal(is_open(&w, IP(192, 0, 2, 1), now), now < limit);
 		now += (ANSWERS_REFRESH_RETRY + 1) * SECOND;
 	}
+	assert_int_equal(ask(&w, "api.test", DNS_A, now, &a), 0);       /* what is closed is told no more */
+	assert_int_equal(a.count, 0);
+	assert_int_equal(a.ttl, ANSWERS_TTL_NOTHING);
 	end(&w);
 }
 
