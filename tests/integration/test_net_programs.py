@@ -50,6 +50,7 @@ class Web:
 
     class Server(http.server.ThreadingHTTPServer):
         address_family = socket.AF_INET6
+        request_queue_size = 128
         daemon_threads = True
 
         def server_bind(self):
@@ -265,6 +266,40 @@ def test_git_clones_over_http(good, bad, repository, work):
     assert refused.returncode == 128 and not (work / "d").exists() and bad.count == 0, refused
 
 
+CGI = """
+import http.server, os, sys
+class Handler(http.server.CGIHTTPRequestHandler):
+    cgi_directories = ["/cgi"]
+    def log_message(self, *words):
+        pass
+os.chdir(sys.argv[1])
+http.server.nobody_uid = os.getuid      # as root it would run its scripts as nobody
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler).serve_forever()
+"""
+
+
+def test_git_http_backend_in_a_sandbox_is_cloned_from_another(repository, bad, work):
+    backend = os.path.join(subprocess.run(["git", "--exec-path"], capture_output=True, text=True).stdout.strip(), "git-http-backend")
+    if not os.access(backend, os.X_OK):
+        pytest.skip("allowed: program: git-http-backend is not installed")
+    port, site = free_port(), repository.parent
+    (site / "cgi").mkdir()
+    (site / "cgi/git").write_text(f"#!/bin/sh\nGIT_PROJECT_ROOT={site} GIT_HTTP_EXPORT_ALL=1 exec {backend}\n")
+    (site / "cgi/git").chmod(0o755)
+    served = box.start("-r", site, "-x", site, *flags(HOME=site, **AUTHOR), "--net-allow-bind", port, "--", box.PYTHON, "-c", CGI, site, port)
+    try:
+        box.wait_for(lambda: answers(port)() or served.poll() is not None, 30, "the server in the sandbox")
+        assert served.poll() is None, served.communicate()
+        grant = ["-w", work, "--net-allow", f"127.0.0.1:{port}", *flags(HOME=work, **AUTHOR)]
+        clone = [*grant, "--", "git", "clone", "-q"]
+        box.check(box.run(*clone, f"http://127.0.0.1:{port}/cgi/git/r.git", work / "c"))
+        assert (work / "c/file").read_text() == "from the repository\n"
+        assert box.run(*clone, f"http://127.0.0.1:{bad.port}/r.git", work / "d").returncode == 128 and bad.count == 0
+    finally:
+        served.terminate()
+        served.communicate()
+
+
 @pytest.fixture
 def sshd(tmp_path):
     """An ssh server on loopback with keys of its own, which lets in whoever runs the test."""
@@ -302,6 +337,25 @@ def test_git_clones_over_ssh(sshd, repository, work):
     assert (work / "c/file").read_text() == "from the repository\n"
     refused = box.run(*options, "--net-allow", f"127.0.0.2:{sshd.port}", "--", *words, work / "d")
     assert refused.returncode == 128 and "refused" in refused.stderr and not (work / "d").exists(), refused
+
+
+def test_a_second_ssh_goes_through_the_socket_of_the_first(sshd, work):
+    """ControlMaster: a unix socket below a write grant, made, renamed and connected to inside."""
+    shutil.copy(sshd.key, work / "key")
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    common = ["-F", "none", "-i", work / "key", "-p", sshd.port, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o",
+              "UserKnownHostsFile=/dev/null", "-o", f"ControlPath={work}/ctl"]
+    to = f"{user}@127.0.0.1"
+    bare = subprocess.run(["ssh", *map(str, common), to, "echo bare"], capture_output=True, text=True)
+    if bare.returncode:
+        pytest.skip(f"allowed: machine: this account cannot log in by ssh: {bare.stderr}")
+    first, second = (" ".join(map(str, ["ssh", "-q", *options, *common])) for options in (["-MNf"], ["-o", "ControlMaster=no"]))
+    script = f"{first} {to} </dev/null >/dev/null 2>&1 && {second} {to} echo through && {second} -O exit {to}"
+    options = ["-w", work, "--env", f"HOME={work}", "--net-allow"]
+    done = box.run(*options, f"127.0.0.1:{sshd.port}", "--", "sh", "-c", script)
+    assert box.check(done).stdout == "through\n", done
+    refused = box.run(*options, f"127.0.0.2:{sshd.port}", "--", "sh", "-c", script)
+    assert refused.returncode == 255 and refused.stdout == "", refused
 
 
 # --- redis, nginx ---
@@ -451,6 +505,44 @@ def test_psql_over_its_unix_socket(postgres, work):
         assert "Permission denied" in refused.stderr, refused
 
 
+def test_postgres_serves_from_a_sandbox(work, bad):
+    """initdb, server and clients, inside and outside, on TCP and on a unix socket."""
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+    if not found:
+        pytest.skip("allowed: program: postgresql is not installed")
+    programs, port, top = os.path.dirname(found[-1]), free_port(), tempfile.mkdtemp(prefix="slk-pg.")
+    user = {}
+    if box.IS_ROOT:                     # postgres refuses to run as root
+        os.chown(top, netlab.NOBODY, netlab.NOBODY)
+        user = {"user": netlab.NOBODY, "group": netlab.NOBODY, "extra_groups": []}
+    inside = ["-w", top, "--extra-allow-syscall", "sysv_ipc", *flags(HOME=top, PATH="/usr/bin:/bin")]
+    words = ["-U", "tester", "-d", "postgres", "-p", port, "-XAtc", "select 6 * 7"]
+    served = None
+    try:
+        box.check(box.run(*inside, "--", f"{programs}/initdb", "-D", f"{top}/d", "-U", "tester", "-A", "trust", "--locale=C", "-N",
+                          cwd=top, timeout=120, **user))
+        served = box.start(*inside, "--net-allow-bind", port, "--net-allow", f"127.0.0.1:{bad.port}", "--", f"{programs}/postgres",
+                           "-D", f"{top}/d", "-p", port, "-k", top, "-h", "127.0.0.1", "-F", cwd=top, **user)
+
+        def ask(host, *options, run=box.run):
+            return run(*options, f"{programs}/psql", "-h", host, *words, cwd=top, **user)
+
+        def bare(*line, **kw):
+            return subprocess.run(list(map(str, line)), capture_output=True, text=True, **kw)
+        box.wait_for(lambda: ask(top, run=bare).returncode == 0 or served.poll() is not None, 60, "postgres in the sandbox")
+        assert served.poll() is None, served.communicate()
+        assert ask("127.0.0.1", run=bare).stdout == "42\n"
+        assert box.check(ask("127.0.0.1", "--net-allow", f"127.0.0.1:{port}", "--")).stdout == "42\n"
+        assert box.check(ask(top, "--unix-allow", f"{top}/.s.PGSQL.{port}", "--")).stdout == "42\n"
+        assert ask("127.0.0.1", "--net-allow", f"127.0.0.1:{bad.port}", "--").returncode == 2
+        assert ask(top, "-r", top, "--").returncode == 2
+    finally:
+        if served:
+            served.terminate()
+            served.communicate()
+        shutil.rmtree(top, ignore_errors=True)
+
+
 # --- clients that talk to the kernel by themselves ---
 
 GO = """package main
@@ -529,6 +621,83 @@ def test_a_static_musl_client(musl_client, host, good, bad):
 @pytest.mark.parametrize("host", SPELLINGS)
 def test_a_go_client(go_client, host, good, bad):
     check_client(go_client, host, good, bad)
+
+
+# --- many connections at once, and clients with runtimes of their own ---
+
+PARALLEL = 50
+ASYNCIO = f"""
+import asyncio, sys
+async def one(port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /hello HTTP/1.0\\r\\n\\r\\n")
+    answer = await reader.read()
+    writer.close()
+    return answer.endswith(b"hello from the web\\n")
+async def all(port):
+    done = await asyncio.gather(*(one(port) for _ in range({PARALLEL})), return_exceptions=True)
+    print(done.count(True), sum(isinstance(d, ConnectionRefusedError) for d in done))
+asyncio.run(all(int(sys.argv[1])))
+"""
+NODE = f"""
+Promise.allSettled(Array.from({{length: {PARALLEL}}}, () => fetch("http://127.0.0.1:" + process.argv[1] + "/hello").then(r => r.text())))
+  .then(all => console.log(all.filter(r => r.value === "hello from the web\\n").length,
+                           all.filter(r => r.reason && r.reason.cause.code === "ECONNREFUSED").length))
+"""
+JAVA = """
+import java.net.*; import java.net.http.*; import java.util.stream.*;
+class Many { public static void main(String[] args) {
+	var client = HttpClient.newHttpClient();
+	var request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + args[0] + "/hello")).build();
+	var all = IntStream.range(0, %d).mapToObj(i -> client.sendAsync(request, HttpResponse.BodyHandlers.ofString())
+		.handle((r, e) -> e == null ? r.body() : "" + e.getCause())).toList();
+	var done = all.stream().map(f -> f.join()).toList();
+	System.out.println(done.stream().filter(t -> t.equals("hello from the web\\n")).count() + " "
+		+ done.stream().filter(t -> t.contains("ConnectException")).count());
+} }
+""" % PARALLEL
+
+
+@pytest.fixture(scope="module")
+def java_client(tmp_path_factory):
+    needs("java", "javac")
+    top = tmp_path_factory.mktemp("java")
+    (top / "Many.java").write_text(JAVA)
+    subprocess.run(["javac", "-d", top, top / "Many.java"], check=True)
+    settings = [w for path in ["/proc", *glob.glob("/etc/java*")] for w in ("-r", path)]
+    return ["java", "-cp", str(top), "Many"], ["-r", str(top), *settings]
+
+
+@pytest.fixture(params=["asyncio", "node", "java"])
+def many(request):
+    """Words that ask a port for the same page many times at once and print how many came and how many were refused."""
+    if request.param == "asyncio":
+        return [box.PYTHON, "-c", ASYNCIO], []
+    if request.param == "java":
+        return request.getfixturevalue("java_client")
+    needs("node")
+    if subprocess.run(["node", "-e", "fetch"], capture_output=True).returncode:
+        pytest.skip("allowed: program: this node has no fetch")
+    return ["node", "-e", NODE], []
+
+
+def test_many_connections_at_once_are_all_judged(many, good, bad):
+    words, options = many
+    grant = [*options, "--net-allow", f"127.0.0.1:{good.port}", "--", *words]
+    assert box.check(box.run(*grant, good.port)).stdout == f"{PARALLEL} 0\n"
+    assert box.check(box.run(*grant, bad.port)).stdout == f"0 {PARALLEL}\n"
+    assert good.count > 0 and bad.count == 0
+    assert subprocess.run([*words, str(bad.port)], capture_output=True, text=True).stdout == f"{PARALLEL} 0\n"
+
+
+def test_curl_fetches_many_in_parallel(good, bad, work):
+    needs("curl")
+    curl = ["-w", work, "--net-allow", f"127.0.0.1:{good.port}", "--", "curl", "-sS", "--max-time", "40", "--parallel",
+            "--parallel-immediate", "--parallel-max", PARALLEL, "-o", work / "#1"]
+    box.check(box.run(*curl, f"http://127.0.0.1:{good.port}/hello?[1-{PARALLEL}]"))
+    assert [(work / str(i)).read_text() for i in range(1, PARALLEL + 1)] == ["hello from the web\n"] * PARALLEL
+    assert box.run(*curl, f"http://127.0.0.1:{bad.port}/hello?[1-{PARALLEL}]").returncode == 7
+    assert bad.count == 0
 
 
 # --- over the cable: what left is what the rules say ---
