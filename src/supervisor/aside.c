@@ -3,6 +3,7 @@
  * process of its own: SIGKILL ends it, and nothing else of the host. Its parent-death signal ends it with our thread.
  */
 #include "supervisor/aside.h"
+#include "supervisor/stuck.h"
 
 #include <errno.h>
 #include <string.h>
@@ -34,7 +35,7 @@ long aside_end(struct aside *a)
 
 	sys_pidfd_send_signal(a->pidfd, SIGKILL);       /* to one that has ended it is nothing */
 	do {
-		rc = SYS(SYS_wait4, a->pid, 0, WAIT_ALL, 0);
+		rc = MAY_STICK(SYS(SYS_wait4, a->pid, 0, WAIT_ALL, 0));
 	} while (rc == -EINTR);
 	fd_close(&a->pidfd);
 	return __atomic_load_n(&a->call.done, __ATOMIC_ACQUIRE) ? a->call.result : -ECANCELED;

@@ -3,6 +3,7 @@
  * capabilities of the child, so low ports and directories are the kernel's to judge.
  */
 #include "supervisor/binding.h"
+#include "supervisor/stuck.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -129,7 +130,7 @@ int binding_bind_at(const struct call *call, int sock, const struct unix_place *
 	int rc = thread_start(&thread, binder_main, &b);
 	if (rc < 0)
 		return rc;
-	pthread_join(thread, NULL);
+	MAY_STICK(pthread_join(thread, NULL));
 	return b.rc;
 }
 

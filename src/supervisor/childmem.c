@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "supervisor/handler.h"
+#include "supervisor/stuck.h"
 
 #define PAGE 4096
 #define GATHER_BATCH 64
@@ -25,14 +26,14 @@ static ssize_t by_mem_file(pid_t tid, uint64_t at, void *buf, size_t len, bool w
 	AUTO(fd) int fd = sys_openat(AT_FDCWD, path, (write ? O_WRONLY : O_RDONLY) | O_CLOEXEC, 0);
 	if (fd < 0)
 		return fd;
-	return SYS(write ? SYS_pwrite64 : SYS_pread64, fd, buf, len, at);
+	return MAY_STICK(SYS(write ? SYS_pwrite64 : SYS_pread64, fd, buf, len, at));
 }
 
 static ssize_t transfer(pid_t tid, uint64_t at, void *buf, size_t len, bool write)
 {
 	struct iovec mine = { .iov_base = buf, .iov_len = len };
 	struct iovec theirs = { .iov_base = (void *)(uintptr_t)at, .iov_len = len };
-	ssize_t n = SYS(write ? SYS_process_vm_writev : SYS_process_vm_readv, tid, &mine, 1, &theirs, 1, 0);
+	ssize_t n = MAY_STICK(SYS(write ? SYS_process_vm_writev : SYS_process_vm_readv, tid, &mine, 1, &theirs, 1, 0));
 
 	if (n == -EPERM || n == -ENOSYS)
 		n = by_mem_file(tid, at, buf, len, write);
@@ -76,7 +77,7 @@ static ssize_t gather_batch(pid_t tid, struct iovec *mine, const struct piece **
 	mine->iov_len = want;
 	if (!used)
 		return 0;
-	ssize_t n = SYS(SYS_process_vm_readv, tid, mine, 1, theirs, used, 0);
+	ssize_t n = MAY_STICK(SYS(SYS_process_vm_readv, tid, mine, 1, theirs, used, 0));
 	if (n != -EPERM && n != -ENOSYS)
 		return n;
 	for (size_t i = 0, got = 0; i < used; i++) {

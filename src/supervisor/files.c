@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "supervisor/notify.h"
+#include "supervisor/stuck.h"
 
 #define PIDS_MAX 16384
 #define GENERATIONS_MAX 4096    /* of parents: more than any tree has, an end to any loop */
@@ -23,7 +24,7 @@ int files_reopen(const struct call *call, int pinned, int flags)
 
 	(void)call;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", pinned);
-	return sys_openat(AT_FDCWD, path, (flags & kept) | O_CLOEXEC | O_NOCTTY, 0);
+	return MAY_STICK(sys_openat(AT_FDCWD, path, (flags & kept) | O_CLOEXEC | O_NOCTTY, 0));
 }
 
 /* By the chain of parents: what is orphaned hangs on the reaper, so every process of the sandbox leads to it. */

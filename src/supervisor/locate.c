@@ -16,6 +16,7 @@
 #include "supervisor/files.h"
 #include "supervisor/onbehalf.h"
 #include "supervisor/pin.h"
+#include "supervisor/stuck.h"
 
 #define RES_CACHED 0x20         /* RESOLVE_CACHED, of 5.12 */
 #define PROC_MAGIC 0x9fa0
@@ -32,7 +33,7 @@ static void name_filesystem(int fd, struct located *out)
 	struct statfs fs;
 
 	out->procfs = out->sysfs = false;
-	if ((out->dev >> 8 & 0xfff) != 0 || SYS(SYS_fstatfs, fd, &fs) < 0)
+	if ((out->dev >> 8 & 0xfff) != 0 || MAY_STICK(SYS(SYS_fstatfs, fd, &fs)) < 0)
 		return;
 	out->procfs = fs.f_type == PROC_MAGIC;
 	out->sysfs = fs.f_type == SYSFS_MAGIC;
@@ -41,7 +42,7 @@ static void name_filesystem(int fd, struct located *out)
 static int describe(int fd, struct located *out)
 {
 	struct stat st;
-	int rc = (int)SYS(SYS_fstat, fd, &st);
+	int rc = (int)MAY_STICK(SYS(SYS_fstat, fd, &st));
 
 	if (rc < 0)
 		return rc;
@@ -115,7 +116,7 @@ static int put_text(struct walk *w, const char *text, const char *tail)
 static bool is_magic(const struct walk *w, const char *name)
 {
 	const struct open_how_v0 how = { .flags = WALK, .resolve = RES_NO_MAGICLINKS };
-	AUTO(fd) int fd = sys_openat2(w->at, name, &how);
+	AUTO(fd) int fd = MAY_STICK(sys_openat2(w->at, name, &how));
 
 	return fd == -ELOOP || fd == -ENOSYS || fd == -EPERM;
 }
@@ -161,10 +162,10 @@ static int follow(struct walk *w, const char *name, const char *tail, int *next)
 		if (!may_follow(w))
 			return -EACCES;
 		fd_close(next);
-		*next = sys_openat(w->at, name, WALK, 0);
+		*next = MAY_STICK(sys_openat(w->at, name, WALK, 0));
 		return *next < 0 ? *next : 1;
 	}
-	ssize_t n = sys_readlinkat(*next, "", text, sizeof text - 1);
+	ssize_t n = MAY_STICK(sys_readlinkat(*next, "", text, sizeof text - 1));
 	if (n < 0)
 		return (int)n;
 	text[n] = '\0';
@@ -187,7 +188,7 @@ static int step(struct walk *w, const struct where *where, int *found, struct lo
 		return -ENAMETOOLONG;
 	memcpy(name, start, len);
 	name[len] = '\0';
-	AUTO(fd) int next = sys_openat(w->at, name, WALK | O_NOFOLLOW, 0);
+	AUTO(fd) int next = MAY_STICK(sys_openat(w->at, name, WALK | O_NOFOLLOW, 0));
 	if (next == -ENOENT && last && where->tell_missing) {
 		memcpy(out->name, name, len + 1);
 		out->parent = take_fd(&w->at);
@@ -260,7 +261,7 @@ static int walk_at_once(const struct call *call, const struct where *where)
 
 	if (!absolute && base < 0)
 		return base;
-	return sys_openat2(absolute ? AT_FDCWD : base, where->path, &how);
+	return MAY_STICK(sys_openat2(absolute ? AT_FDCWD : base, where->path, &how));
 }
 
 int files_locate(const struct call *call, const struct where *where, struct located *out)

@@ -201,9 +201,8 @@ static void run_soon_when_woken(void)
 	SYS(SYS_sched_setattr, 0, &attr, 0);
 }
 
-static void *notify_main(void *arg)
+static void serve(struct supervisor *s)
 {
-	struct supervisor *s = arg;
 	struct pollfd polls[] = {
 		{ .fd = s->listener, .events = POLLIN },
 		{ .fd = s->wake, .events = POLLIN },
@@ -223,8 +222,46 @@ static void *notify_main(void *arg)
 		if (polls[0].revents & POLLIN && receive_one(s) < 0)
 			break;
 	}
+}
+
+static void *notify_main(void *arg)
+{
+	struct supervisor *s = arg;
+	struct post *const post = mem_alloc(sizeof *post);
+
+	stuck_stand(post);
+	if (!post || setjmp(post->out) == 0) {
+		pthread_mutex_lock(&s->lock);
+		s->post = post;
+		pthread_mutex_unlock(&s->lock);
+		serve(s);
+		pthread_mutex_lock(&s->lock);
+		s->post = NULL;
+		s->has_stopped = true;
+		pthread_cond_broadcast(&s->room);
+		pthread_mutex_unlock(&s->lock);
+	}
+	mem_free(post);
 	return NULL;
 }
+
+/* Joins the thread, or leaves it where it is stuck; the call that it is at, and the tables it may write to, are lost then. */
+static void end_notify_thread(struct supervisor *s)
+{
+	const uint64_t since = sys_now();
+	bool left = false;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->has_stopped && !left)
+		left = workers_patience_is_over(s, since) && s->post && stuck_abandon(s->post);
+	pthread_mutex_unlock(&s->lock);
+	s->post = NULL;
+	if (left)
+		s->box = NULL;
+	else
+		pthread_join(s->thread, NULL);
+}
+
 
 int supervisor_start_take(struct supervisor *s, int listener, pid_t root)
 {
@@ -244,7 +281,7 @@ void supervisor_stop(struct supervisor *s)
 	if (s->running) {
 		sys_write(s->wake, &one, sizeof one);
 		sockets_stop(s);
-		pthread_join(s->thread, NULL);
+		end_notify_thread(s);
 		s->running = false;
 	}
 	parking_stop(s);

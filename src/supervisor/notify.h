@@ -9,6 +9,7 @@
 #include "supervisor/decode.h"
 #include "supervisor/dispatch.h"
 #include "supervisor/report.h"
+#include "supervisor/stuck.h"
 
 #define SUPERVISOR_WORKERS 128           /* threads at most: each waiting connect has one */
 #define SUPERVISOR_SHORT_WORKERS 4      /* of them, never taken by calls that wait: for H_BLOCKS rows */
@@ -65,6 +66,8 @@ struct supervisor {
 	/* of the notify thread */
 	pthread_t thread;
 	bool running;
+	struct post *post;              /* until the thread has ended; under the lock */
+	bool has_stopped;               /* under the lock, told by room */
 	struct call_box *box;           /* the call at hand; NULL when a worker has just taken it over */
 	struct proctree tree;
 	struct kept_pidfd pidfds[SUPERVISOR_PIDFDS];
@@ -80,6 +83,7 @@ struct supervisor {
 	unsigned workers;
 	pthread_t ended;                /* the worker that ended last: whoever ends next joins it */
 	bool has_ended;
+	struct post *posts;             /* of the workers */
 	bool stopping;
 	/* a connect or accept that is being made, so that supervisor_stop can end it; under connect_lock */
 	pthread_mutex_t connect_lock;
@@ -95,7 +99,8 @@ int supervisor_init(struct supervisor *s, struct report *report);
 /* Takes the listener and answers it on a thread of its own from now on. 0 or -errno (the listener is closed then). */
 int supervisor_start_take(struct supervisor *s, int listener, pid_t root);
 
-/* Stops answering (calls that still wait get ENOSYS from the kernel), joins the threads, frees everything. */
+/* Stops answering (calls that still wait get ENOSYS from the kernel), joins the threads, frees everything. Threads that are
+ * still inside a call of MAY_STICK after a second are left behind. */
 void supervisor_stop(struct supervisor *s);
 void supervisor_fini(struct supervisor *s);
 
@@ -121,6 +126,8 @@ struct call_box *workers_own_box(struct supervisor *s);
 /* Hands a box over to a worker, which gives it back to the pool: one of workers_box, or, with `waits`, one whose call has
  * said V_LATER. 0, or -errno: the box of workers_box is back in the pool, the one that waits is still the caller's. */
 int workers_queue(struct supervisor *s, struct call_box *box, bool waits);
+/* With the lock held: sleeps until `room` is told or it is time to look for threads that are stuck; true in that case. */
+bool workers_patience_is_over(struct supervisor *s, uint64_t since);
 /* On a worker: has a call that was taken up at `turn` waited long enough, so that one of those in the queue is next? */
 bool workers_turn_is_over(struct supervisor *s, uint64_t turn);
 void workers_init(struct supervisor *s);

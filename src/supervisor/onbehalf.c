@@ -25,6 +25,7 @@
 #include "supervisor/pin.h"
 #include "supervisor/receiving.h"
 #include "supervisor/sockets.h"
+#include "supervisor/stuck.h"
 
 #define TREE_MAX 65536
 #define SMALL_FILE 4096
@@ -403,7 +404,7 @@ static bool is_symlink(int pinned)
 {
 	struct stat st;
 
-	return SYS(SYS_fstat, pinned, &st) == 0 && S_ISLNK(st.st_mode);
+	return MAY_STICK(SYS(SYS_fstat, pinned, &st)) == 0 && S_ISLNK(st.st_mode);
 }
 
 static int ob_chmod(const struct call *call, int pinned, mode_t mode)
@@ -413,7 +414,7 @@ static int ob_chmod(const struct call *call, int pinned, mode_t mode)
 	(void)call;
 	if (is_symlink(pinned))
 		return -EOPNOTSUPP;
-	return (int)SYS(SYS_fchmodat, AT_FDCWD, link_of(pinned, link), mode);
+	return (int)MAY_STICK(SYS(SYS_fchmodat, AT_FDCWD, link_of(pinned, link), mode));
 }
 
 /* With an id mapped for the child, its numbers are not ours. */
@@ -427,7 +428,7 @@ static int ob_chown(const struct call *call, int pinned, uid_t uid, gid_t gid)
 		uid = uid == (uid_t)-1 ? uid : map->outside_uid;
 		gid = gid == (gid_t)-1 ? gid : map->outside_gid;
 	}
-	return (int)SYS(SYS_fchownat, pinned, "", uid, gid, AT_EMPTY_PATH);
+	return (int)MAY_STICK(SYS(SYS_fchownat, pinned, "", uid, gid, AT_EMPTY_PATH));
 }
 
 static int ob_utimens(const struct call *call, int pinned, const struct timespec times[2])
@@ -435,9 +436,9 @@ static int ob_utimens(const struct call *call, int pinned, const struct timespec
 	char link[32];
 
 	(void)call;
-	long rc = SYS(SYS_utimensat, pinned, "", times, AT_EMPTY_PATH);
+	long rc = MAY_STICK(SYS(SYS_utimensat, pinned, "", times, AT_EMPTY_PATH));
 	if (rc == -EINVAL && !is_symlink(pinned))       /* AT_EMPTY_PATH is of 5.8 here */
-		rc = SYS(SYS_utimensat, AT_FDCWD, link_of(pinned, link), times, 0);
+		rc = MAY_STICK(SYS(SYS_utimensat, AT_FDCWD, link_of(pinned, link), times, 0));
 	return (int)rc;
 }
 
@@ -447,10 +448,10 @@ static int ob_setxattr(const struct call *call, int pinned, const char *name, co
 	char link[32];
 
 	if (call->nr == NR_setxattrat)
-		return (int)SYS(NR_setxattrat, AT_FDCWD, link_of(pinned, link), 0, name, &args, sizeof args);
+		return (int)MAY_STICK(SYS(NR_setxattrat, AT_FDCWD, link_of(pinned, link), 0, name, &args, sizeof args));
 	if (is_symlink(pinned))
 		return -EPERM;                          /* the kernel's answer for user.*; others need rights */
-	return (int)SYS(SYS_setxattr, link_of(pinned, link), name, value, len, flags);
+	return (int)MAY_STICK(SYS(SYS_setxattr, link_of(pinned, link), name, value, len, flags));
 }
 
 static int ob_removexattr(const struct call *call, int pinned, const char *name)
@@ -458,10 +459,10 @@ static int ob_removexattr(const struct call *call, int pinned, const char *name)
 	char link[32];
 
 	if (call->nr == NR_removexattrat)
-		return (int)SYS(NR_removexattrat, AT_FDCWD, link_of(pinned, link), 0, name);
+		return (int)MAY_STICK(SYS(NR_removexattrat, AT_FDCWD, link_of(pinned, link), 0, name));
 	if (is_symlink(pinned))
 		return -EPERM;
-	return (int)SYS(SYS_removexattr, link_of(pinned, link), name);
+	return (int)MAY_STICK(SYS(SYS_removexattr, link_of(pinned, link), name));
 }
 
 static int ob_fsflags(const struct call *call, int pinned, unsigned long request, const void *arg)
@@ -471,9 +472,9 @@ static int ob_fsflags(const struct call *call, int pinned, unsigned long request
 
 	(void)call;
 	if (flags >= 0 && !(flags & O_PATH))
-		return sys_ioctl(pinned, request, arg);
-	AUTO(fd) int fd = sys_openat(AT_FDCWD, link_of(pinned, link), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0);
-	return fd < 0 ? fd : sys_ioctl(fd, request, arg);
+		return MAY_STICK(sys_ioctl(pinned, request, arg));
+	AUTO(fd) int fd = MAY_STICK(sys_openat(AT_FDCWD, link_of(pinned, link), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0));
+	return fd < 0 ? fd : MAY_STICK(sys_ioctl(fd, request, arg));
 }
 
 /* Through the link, since AT_EMPTY_PATH takes no O_PATH descriptor here. */
@@ -482,7 +483,7 @@ static int ob_file_setattr(const struct call *call, int pinned, const struct fil
 	char link[32];
 
 	(void)call;
-	return (int)SYS(NR_file_setattr, AT_FDCWD, link_of(pinned, link), attr, sizeof *attr, 0);
+	return (int)MAY_STICK(SYS(NR_file_setattr, AT_FDCWD, link_of(pinned, link), attr, sizeof *attr, 0));
 }
 
 const struct kernel_ops onbehalf_ops = {

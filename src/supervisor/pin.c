@@ -4,6 +4,7 @@
  * are refused, since they would lead to our own descriptors.
  */
 #include "supervisor/pin.h"
+#include "supervisor/stuck.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -22,7 +23,7 @@ static int open_link(pid_t tid, const char *tail, int flags)
 	char path[64];
 
 	snprintf(path, sizeof path, "/proc/%d%s", (int)tid, tail);
-	return sys_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC | flags, 0);
+	return MAY_STICK(sys_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC | flags, 0));
 }
 
 int pin_caller_fd(pid_t tid, int fd)
@@ -43,7 +44,7 @@ static int open_base(pid_t tid, int dirfd)
 
 	int fd = pin_caller_fd(tid, dirfd);
 	struct stat st;
-	if (fd >= 0 && SYS(SYS_fstat, fd, &st) == 0 && !S_ISDIR(st.st_mode)) {
+	if (fd >= 0 && MAY_STICK(SYS(SYS_fstat, fd, &st)) == 0 && !S_ISDIR(st.st_mode)) {
 		fd_close(&fd);
 		return -ENOTDIR;
 	}
@@ -95,12 +96,12 @@ static int walk(int base, const char *path, int flags)
 		.flags = (uint64_t)(unsigned)(O_PATH | O_CLOEXEC | (flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0)),
 		.resolve = RES_NO_MAGICLINKS,
 	};
-	int fd = sys_openat2(base, path, &how);
+	int fd = MAY_STICK(sys_openat2(base, path, &how));
 
 	/* Refused by an outer filter: without the flag a magic link leads to a descriptor of ours, whose path is then
 	 * judged like any other. */
 	if (fd == -ENOSYS || fd == -EPERM)
-		fd = sys_openat(base, path, (int)how.flags, 0);
+		fd = MAY_STICK(sys_openat(base, path, (int)how.flags, 0));
 	return fd;      /* a magic link is ELOOP, like a loop */
 }
 

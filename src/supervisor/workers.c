@@ -18,6 +18,7 @@
 #define POOL_MAX 16
 #define TURN_NS 100000000ULL
 #define PAUSE_NS 50000000L
+#define PATIENCE_NS 1000000000ULL
 #define WAITS_AT_ONCE (SUPERVISOR_WORKERS - SUPERVISOR_SHORT_WORKERS)
 
 /* --- queues --- */
@@ -198,12 +199,23 @@ static bool wait_for_work(struct supervisor *s)
 	return rc != ETIMEDOUT || next_queue(s) || s->workers <= SUPERVISOR_SHORT_WORKERS;
 }
 
+static void forget_post(struct supervisor *s, struct post *post)
+{
+	struct post **at = &s->posts;
+
+	while (*at && *at != post)
+		at = &(*at)->next;
+	if (*at)
+		*at = post->next;
+}
+
 /* Threads join one another as they end, so that nothing of them is left when the last one is joined. */
-static void leave(struct supervisor *s)
+static void leave(struct supervisor *s, struct post *post)
 {
 	pthread_t before = s->ended;
 	bool join = s->has_ended;
 
+	forget_post(s, post);
 	s->ended = pthread_self();
 	s->has_ended = true;
 	s->workers--;
@@ -213,13 +225,16 @@ static void leave(struct supervisor *s)
 		pthread_join(before, NULL);
 }
 
-static void *worker_main(void *arg)
+static void work(struct supervisor *s, struct post *post)
 {
-	struct supervisor *s = arg;
 	bool stay = true;
 
 	supervisor_drop_rights(s);
 	pthread_mutex_lock(&s->lock);
+	if (post) {
+		post->next = s->posts;
+		s->posts = post;
+	}
 	while (!s->stopping && stay) {
 		struct call_queue *q = next_queue(s);
 
@@ -228,7 +243,17 @@ static void *worker_main(void *arg)
 		else
 			stay = wait_for_work(s);
 	}
-	leave(s);
+	leave(s, post);
+}
+
+static void *worker_main(void *arg)
+{
+	struct post *const post = mem_alloc(sizeof *post);
+
+	stuck_stand(post);
+	if (!post || setjmp(post->out) == 0)
+		work(arg, post);
+	mem_free(post);
 	return NULL;
 }
 
@@ -284,13 +309,47 @@ static void free_list(struct call_box *box)
 	}
 }
 
+bool workers_patience_is_over(struct supervisor *s, uint64_t since)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += PAUSE_NS;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	pthread_cond_timedwait(&s->room, &s->lock, &until);
+	return sys_now() - since >= PATIENCE_NS;
+}
+
+/* The calls of those who are left go with them: the kernel may still write into the copies. */
+static void leave_the_stuck(struct supervisor *s)
+{
+	struct post **at = &s->posts;
+
+	while (*at) {
+		struct post *next = (*at)->next;
+
+		if (stuck_abandon(*at)) {
+			*at = next;
+			s->workers--;
+		} else {
+			at = &(*at)->next;
+		}
+	}
+}
+
 void workers_stop(struct supervisor *s)
 {
+	const uint64_t since = sys_now();
+
 	pthread_mutex_lock(&s->lock);
 	s->stopping = true;
 	pthread_cond_broadcast(&s->work);
 	while (s->workers > 0)
-		pthread_cond_wait(&s->room, &s->lock);
+		if (workers_patience_is_over(s, since))
+			leave_the_stuck(s);
 	bool join = s->has_ended;
 	s->has_ended = false;
 	pthread_mutex_unlock(&s->lock);

@@ -1,10 +1,12 @@
 /* Workers: a thread for every call that waits, room for those that do not, and an end for all. */
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -68,7 +70,29 @@ static struct verdict wait_three_times(const struct call *call, void *state)
 	return v_result(0);
 }
 
+static int never[2];            /* a pipe that says nothing for long */
+
+/* Waits in a call that nobody can end. */
+static struct verdict get_stuck(const struct call *call, void *state)
+{
+	char byte;
+
+	(void)state;
+	if (!call->may_wait)
+		return v_later();
+	pthread_mutex_lock(&lock);
+	waiting++;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	long n = MAY_STICK(SYS(SYS_read, never[0], &byte, 1));
+	pthread_mutex_lock(&lock);
+	finished++;
+	pthread_mutex_unlock(&lock);
+	return v_result(n);
+}
+
 static const struct handler rows[] = {
+	{ .syscall = "bind", .on_call = get_stuck, .flags = H_TRIES | H_NO_DECODE },
 	{ .syscall = "sendto", .on_call = wait_three_times, .flags = H_TRIES | H_NO_DECODE },
 	{ .syscall = "connect", .on_call = wait_for_gate, .flags = H_TRIES | H_NO_DECODE },
 	{ .syscall = "listen", .on_call = short_work, .flags = H_BLOCKS | H_NO_DECODE },
@@ -184,6 +208,41 @@ static void a_call_that_says_later_on_a_worker_is_asked_again(void **state)
 	unmake(s);
 }
 
+static unsigned threads_now(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void threads_that_are_stuck_are_left_and_end_when_they_come_back(void **state)
+{
+	enum { STUCK = 3 };
+	struct supervisor *s = made();
+	unsigned before = threads_now();
+
+	(void)state;
+	assert_int_equal(pipe(never), 0);
+	for (int i = 0; i < STUCK; i++)
+		assert_int_equal(workers_queue(s, box_of(s, "bind"), true), 0);
+	until(&waiting, STUCK);
+	alarm(60);
+	unmake(s);                      /* nothing that they knew is there any more */
+	alarm(0);
+	assert_int_equal(threads_now(), before + STUCK);
+	assert_int_equal(write(never[1], "abc", STUCK), STUCK);
+	while (threads_now() > before)
+		usleep(1000);
+	assert_int_equal(finished, 0);
+	close(never[0]);
+	close(never[1]);
+}
+
 static void a_turn_is_over_when_it_was_long_enough_and_others_wait(void **state)
 {
 	enum { ALL = SUPERVISOR_WORKERS - SUPERVISOR_SHORT_WORKERS };
@@ -250,6 +309,7 @@ int main(void)
 		cmocka_unit_test(a_call_that_says_later_is_not_answered_and_waits_on_a_worker),
 		cmocka_unit_test(each_waiting_call_has_a_thread_and_short_ones_find_one),
 		cmocka_unit_test(a_call_that_says_later_on_a_worker_is_asked_again),
+		cmocka_unit_test(threads_that_are_stuck_are_left_and_end_when_they_come_back),
 		cmocka_unit_test(a_turn_is_over_when_it_was_long_enough_and_others_wait),
 		cmocka_unit_test(more_waits_than_there_is_room_for_are_refused),
 		cmocka_unit_test(calls_that_nobody_served_are_freed_at_the_end),
