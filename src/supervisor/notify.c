@@ -245,7 +245,7 @@ static void *notify_main(void *arg)
 	return NULL;
 }
 
-/* Joins the thread, or leaves it where it is stuck; the call that it is at, and the tables it may write to, are lost then. */
+/* Joins the thread, or leaves it where it is stuck: the call that it is at is lost then, since the kernel may write to it. */
 static void end_notify_thread(struct supervisor *s)
 {
 	const uint64_t since = sys_now();

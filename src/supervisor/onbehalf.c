@@ -473,7 +473,8 @@ static int ob_fsflags(const struct call *call, int pinned, unsigned long request
 	(void)call;
 	if (flags >= 0 && !(flags & O_PATH))
 		return MAY_STICK(sys_ioctl(pinned, request, arg));
-	AUTO(fd) int fd = MAY_STICK(sys_openat(AT_FDCWD, link_of(pinned, link), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0));
+	const int how = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+	AUTO(fd) int fd = MAY_STICK(sys_openat(AT_FDCWD, link_of(pinned, link), how, 0));
 	return fd < 0 ? fd : MAY_STICK(sys_ioctl(fd, request, arg));
 }
 

@@ -26,7 +26,7 @@ ctypes.CDLL(None).connect(s.fileno(), ctypes.c_void_p(at), 16)
 @pytest.fixture
 def hung(tmp_path):
     """Where it is mounted."""
-    server = subprocess.Popen([box.helper("hungfs"), str(tmp_path), "unread"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    server = subprocess.Popen([box.compiled("hungfs"), str(tmp_path), "unread"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               text=True)
     if server.stdout.readline() != "ready\n":
         assert server.wait() == 77

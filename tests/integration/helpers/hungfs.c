@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define FILE_NODE 2
+#define NO_FLUSH (1 << 5)             /* FOPEN_NOFLUSH, of 5.16: closing the file asks nothing, so that its user can die */
 
 static int fuse;
 
@@ -33,7 +34,8 @@ static void answer(const struct fuse_in_header *in, const void *data, size_t len
 static struct fuse_attr attributes(unsigned long node)
 {
 	return (struct fuse_attr){
-		.ino = node, .mode = node == FILE_NODE ? S_IFREG | 0666 : S_IFDIR | 0777, .nlink = 1, .size = 4096, .blksize = 4096,
+		.ino = node, .mode = node == FILE_NODE ? S_IFREG | 0666 : S_IFDIR | 0777, .nlink = 1, .size = 4096,
+		.blksize = 4096,
 	};
 }
 
@@ -55,7 +57,7 @@ static int serve(const char *request)
 		const struct fuse_attr_out out = { .attr_valid = 3600, .attr = attributes(in->nodeid) };
 		answer(in, &out, sizeof out, 0);
 	} else if (in->opcode == FUSE_OPEN || in->opcode == FUSE_OPENDIR) {
-		answer(in, &(struct fuse_open_out){ .fh = 1 }, sizeof(struct fuse_open_out), 0);
+		answer(in, &(struct fuse_open_out){ .fh = 1, .open_flags = NO_FLUSH }, sizeof(struct fuse_open_out), 0);
 		return in->nodeid == FILE_NODE;
 	} else if (in->opcode == FUSE_STATFS) {
 		answer(in, &(struct fuse_statfs_out){ .st.bsize = 4096 }, sizeof(struct fuse_statfs_out), 0);
