@@ -227,41 +227,10 @@ static void serve(struct supervisor *s)
 static void *notify_main(void *arg)
 {
 	struct supervisor *s = arg;
-	struct post *const post = mem_alloc(sizeof *post);
 
-	stuck_stand(post);
-	if (!post || setjmp(post->out) == 0) {
-		pthread_mutex_lock(&s->lock);
-		s->post = post;
-		pthread_mutex_unlock(&s->lock);
-		serve(s);
-		pthread_mutex_lock(&s->lock);
-		s->post = NULL;
-		s->has_stopped = true;
-		pthread_cond_broadcast(&s->room);
-		pthread_mutex_unlock(&s->lock);
-	}
-	mem_free(post);
+	workers_reside(s, &s->resident, serve);
 	return NULL;
 }
-
-/* Joins the thread, or leaves it where it is stuck: the call that it is at is lost then, since the kernel may write to it. */
-static void end_notify_thread(struct supervisor *s)
-{
-	const uint64_t since = sys_now();
-	bool left = false;
-
-	pthread_mutex_lock(&s->lock);
-	while (!s->has_stopped && !left)
-		left = workers_patience_is_over(s, since) && s->post && stuck_abandon(s->post);
-	pthread_mutex_unlock(&s->lock);
-	s->post = NULL;
-	if (left)
-		s->box = NULL;
-	else
-		pthread_join(s->thread, NULL);
-}
-
 
 int supervisor_start_take(struct supervisor *s, int listener, pid_t root)
 {
@@ -281,7 +250,8 @@ void supervisor_stop(struct supervisor *s)
 	if (s->running) {
 		sys_write(s->wake, &one, sizeof one);
 		sockets_stop(s);
-		end_notify_thread(s);
+		if (workers_end_resident(s, &s->resident, s->thread))
+			s->box = NULL;          /* lost with the thread: the kernel may still write to it */
 		s->running = false;
 	}
 	parking_stop(s);

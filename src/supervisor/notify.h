@@ -41,6 +41,7 @@ struct parking {
 	int epoll, kick;                /* -1 until somebody parks */
 	pthread_t thread;
 	bool running;
+	struct resident resident;
 	bool stopping;
 	uint64_t wakes_at;              /* when the thread looks again by itself; UINT64_MAX: never */
 };
@@ -66,8 +67,7 @@ struct supervisor {
 	/* of the notify thread */
 	pthread_t thread;
 	bool running;
-	struct post *post;              /* until the thread has ended; under the lock */
-	bool has_stopped;               /* under the lock, told by room */
+	struct resident resident;
 	struct call_box *box;           /* the call at hand; NULL when a worker has just taken it over */
 	struct proctree tree;
 	struct kept_pidfd pidfds[SUPERVISOR_PIDFDS];
@@ -126,8 +126,9 @@ struct call_box *workers_own_box(struct supervisor *s);
 /* Hands a box over to a worker, which gives it back to the pool: one of workers_box, or, with `waits`, one whose call has
  * said V_LATER. 0, or -errno: the box of workers_box is back in the pool, the one that waits is still the caller's. */
 int workers_queue(struct supervisor *s, struct call_box *box, bool waits);
-/* With the lock held: sleeps until `room` is told or it is time to look for threads that are stuck; true in that case. */
-bool workers_patience_is_over(struct supervisor *s, uint64_t since);
+/* The whole life of a thread that is there for as long as the supervisor, and its end: true when it had to be left. */
+void workers_reside(struct supervisor *s, struct resident *r, void (*live)(struct supervisor *s));
+bool workers_end_resident(struct supervisor *s, struct resident *r, pthread_t thread);
 /* On a worker: has a call that was taken up at `turn` waited long enough, so that one of those in the queue is next? */
 bool workers_turn_is_over(struct supervisor *s, uint64_t turn);
 void workers_init(struct supervisor *s);

@@ -156,9 +156,8 @@ static void take_kick(const struct parking *p)
 	SYS(SYS_read, p->kick, &n, sizeof n);
 }
 
-static void *parking_main(void *arg)
+static void live(struct supervisor *s)
 {
-	struct supervisor *s = arg;
 	struct parking *p = &s->parking;
 	struct epoll_event events[EVENTS];
 	uint64_t tick = 0;
@@ -179,6 +178,13 @@ static void *parking_main(void *arg)
 			tick = sys_now() + TICK_NS;
 		}
 	}
+}
+
+static void *parking_main(void *arg)
+{
+	struct supervisor *s = arg;
+
+	workers_reside(s, &s->parking.resident, live);
 	return NULL;
 }
 
@@ -283,7 +289,7 @@ void parking_stop(struct supervisor *s)
 	pthread_mutex_unlock(&p->lock);
 	if (running) {
 		kick(p);
-		pthread_join(p->thread, NULL);
+		workers_end_resident(s, &p->resident, p->thread);
 	}
 	while (p->first) {
 		struct call_box *box = p->first;

@@ -18,6 +18,12 @@ struct post {
 	struct post *next;
 };
 
+/* A thread that is there for as long as its supervisor, whose lock these are under. */
+struct resident {
+	struct post *post;              /* NULL: it has not begun, or it cannot be left */
+	bool has_ended;
+};
+
 /* Puts the calling thread on this post; NULL: it cannot be left. */
 void stuck_stand(struct post *post);
 

@@ -309,7 +309,27 @@ static void free_list(struct call_box *box)
 	}
 }
 
-bool workers_patience_is_over(struct supervisor *s, uint64_t since)
+void workers_reside(struct supervisor *s, struct resident *r, void (*live)(struct supervisor *s))
+{
+	struct post *const post = mem_alloc(sizeof *post);
+
+	stuck_stand(post);
+	if (!post || setjmp(post->out) == 0) {
+		pthread_mutex_lock(&s->lock);
+		r->post = post;
+		pthread_mutex_unlock(&s->lock);
+		live(s);
+		pthread_mutex_lock(&s->lock);
+		r->post = NULL;
+		r->has_ended = true;
+		pthread_cond_broadcast(&s->room);
+		pthread_mutex_unlock(&s->lock);
+	}
+	mem_free(post);
+}
+
+/* With the lock held: sleeps until `room` is told or it is time to look for threads that are stuck; true in that case. */
+static bool patience_is_over(struct supervisor *s, uint64_t since)
 {
 	struct timespec until;
 
@@ -321,6 +341,20 @@ bool workers_patience_is_over(struct supervisor *s, uint64_t since)
 	}
 	pthread_cond_timedwait(&s->room, &s->lock, &until);
 	return sys_now() - since >= PATIENCE_NS;
+}
+
+bool workers_end_resident(struct supervisor *s, struct resident *r, pthread_t thread)
+{
+	const uint64_t since = sys_now();
+	bool left = false;
+
+	pthread_mutex_lock(&s->lock);
+	while (!r->has_ended && !left)
+		left = patience_is_over(s, since) && r->post && stuck_abandon(r->post);
+	pthread_mutex_unlock(&s->lock);
+	if (!left)
+		pthread_join(thread, NULL);
+	return left;
 }
 
 /* The calls of those who are left go with them: the kernel may still write into the copies. */
@@ -348,7 +382,7 @@ void workers_stop(struct supervisor *s)
 	s->stopping = true;
 	pthread_cond_broadcast(&s->work);
 	while (s->workers > 0)
-		if (workers_patience_is_over(s, since))
+		if (patience_is_over(s, since))
 			leave_the_stuck(s);
 	bool join = s->has_ended;
 	s->has_ended = false;
