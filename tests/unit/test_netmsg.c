@@ -10,12 +10,13 @@
 
 #include <cmocka.h>
 
+#include "fake_kernel.h"
 #include "fault.h"
 
 #include "base/mem.h"
 #include "features/netmsg.h"
 
-/* The caller's memory is this process's; address 0 and the first page are a hole. */
+static struct fake fake;
 static struct {
 	ssize_t answers[64];            /* what send says, one after the other; 0 ends: all of it */
 	size_t asked;
@@ -25,47 +26,8 @@ static struct {
 	int wait_answers[64];
 	size_t waits;
 	size_t pipes;
-	size_t reads;
 	char sent[64];
 } world;
-
-static int copy_in(const struct call *call, void *to, uint64_t from, size_t len)
-{
-	(void)call;
-	world.reads++;
-	if (from < 4096)
-		return -EFAULT;
-	memcpy(to, (const void *)(uintptr_t)from, len);
-	return 0;
-}
-
-static int copy_out(const struct call *call, uint64_t to, const void *from, size_t len)
-{
-	(void)call;
-	if (to < 4096)
-		return -EFAULT;
-	memcpy((void *)(uintptr_t)to, from, len);
-	return 0;
-}
-
-static ssize_t gather(const struct call *call, void *to, size_t len, const struct piece *from, size_t count, uint64_t skip)
-{
-	size_t got = 0;
-
-	(void)call;
-	for (size_t i = 0; i < count && got < len; i++) {
-		for (uint64_t k = 0; k < from[i].len && got < len; k++) {
-			if (skip) {
-				skip--;
-				continue;
-			}
-			if (from[i].at < 4096)
-				return got ? (ssize_t)got : -EFAULT;
-			((char *)to)[got++] = ((const char *)(uintptr_t)from[i].at)[k];
-		}
-	}
-	return (ssize_t)got;
-}
 
 static ssize_t send_it(const struct call *call, int sock, const struct outgoing *m, int flags)
 {
@@ -99,11 +61,7 @@ static void broken_pipe(const struct call *call, int sock, int flags)
 	world.pipes++;
 }
 
-static const struct kernel_ops ops = {
-	.copy_in = copy_in, .copy_out = copy_out, .gather = gather,
-	.send = send_it, .wait_to_send = wait_to_send, .broken_pipe = broken_pipe,
-};
-
+static struct kernel_ops ops;
 static struct progress progress;
 static struct call call;
 
@@ -112,7 +70,12 @@ static int setup(void **state)
 	(void)state;
 	memset(&world, 0, sizeof world);
 	progress = (struct progress){ 0 };
-	call = (struct call){ .kernel = &ops, .progress = &progress };
+	fake = (struct fake){ .own_memory = true };
+	ops = fake_ops;
+	ops.send = send_it;
+	ops.wait_to_send = wait_to_send;
+	ops.broken_pipe = broken_pipe;
+	call = (struct call){ .kernel = &ops, .supervisor = &fake, .progress = &progress };
 	return 0;
 }
 
@@ -133,7 +96,7 @@ static void a_message_is_read_whole_and_each_part_once(void **state)
 
 	(void)state;
 	assert_int_equal(read_header(&header, &m), 0);
-	assert_int_equal(world.reads, 4);
+	assert_int_equal(fake.reads, 4);
 	assert_int_equal(m.name_len, 16);
 	assert_memory_equal(m.name, "0123456789abcdef", 16);
 	assert_int_equal(m.total, 11);
