@@ -28,7 +28,7 @@
 #define FASTOPEN 0x20000000             /* MSG_FASTOPEN: the filter refuses it; it would connect */
 
 #define DATAGRAM_MAX 0xffff             /* what the kernel looks at before the address */
-#define SIN6_LEN_RFC2133 24U
+#define SIN6_LEN_RFC2133 24U            /* the kernel's name: struct sockaddr_in6 before it had a scope id */
 
 struct net {
 	const struct policy *policy;
