@@ -183,12 +183,14 @@ enum sandlock_access {
 	SANDLOCK_ACCESS_READ = 1,
 	SANDLOCK_ACCESS_WRITE = 2,
 	SANDLOCK_ACCESS_EXEC = 3,
-	SANDLOCK_ACCESS_CONNECT = 4,    /* target is "HOST:PORT" or ":PORT" */
+	/* target is "HOST:PORT" or ":PORT" (TCP), "udp://HOST:PORT", "icmp://HOST", the path of a unix socket, or "@NAME" */
+	SANDLOCK_ACCESS_CONNECT = 4,
 	SANDLOCK_ACCESS_BIND = 5        /* target is a port */
 };
 
 /* Ask a frozen policy, without running anything: 1 allowed, 0 refused, or -errno. *why is one or two sentences that
- * name the deciding rule and, for a refusal, the option that would grant it. */
+ * name the deciding rule and, for a refusal, the option that would grant it. A destination under rules with names looks
+ * names up: it may block as long as the name service does. A target of another form is -EINVAL with its sentence. */
 SANDLOCK_API int sandlock_policy_why(const sandlock_policy *policy, enum sandlock_access access, const char *target,
 				     char **why, sandlock_error **err);
 

@@ -291,19 +291,24 @@ int sandlock_policy_why(const sandlock_policy *policy, enum sandlock_access acce
 		[SANDLOCK_ACCESS_EXEC] = ACCESS_EXEC,
 	};
 	AUTO(str) struct str s = STR(TEXT_MAX);
+	struct error error = { 0 };
 	int rc = 0;
 	struct prepared *prepared = api_prepared(policy, &rc, err);
 
 	if (!prepared)
 		return rc;
+	const struct why w = { prepared->policy, &prepared->grants, &prepared->sockets, names_lookup_host };
+
 	if (access == SANDLOCK_ACCESS_CONNECT)
-		rc = why_connect(prepared->policy, names_lookup_host, target, &s);
+		rc = why_connect(&w, target, &s, &error);
 	else if (access == SANDLOCK_ACCESS_BIND)
-		rc = why_bind(prepared->policy, target, &s);
+		rc = why_bind(prepared->policy, target, &s, &error);
 	else if (access >= SANDLOCK_ACCESS_READ && access <= SANDLOCK_ACCESS_EXEC)
 		rc = why_path(prepared->policy, &prepared->grants, rights[access], target, &s);
 	else
 		rc = -EINVAL;
+	if (rc < 0 && error.kind != ERR_NONE)
+		return api_fail(err, &error, rc);
 	if (rc < 0)
 		return api_error(err, rc == -ENOMEM ? ERR_MEMORY : ERR_USAGE, rc, "cannot judge '%s': %s", target,
 				 error_text(rc));

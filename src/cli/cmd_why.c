@@ -20,7 +20,7 @@ static const struct arg_option options[] = {
 	QUESTION("read", SANDLOCK_ACCESS_READ, "PATH", "file", "may the program read PATH?"),
 	QUESTION("write", SANDLOCK_ACCESS_WRITE, "PATH", "file", "may it write or create PATH?"),
 	QUESTION("exec", SANDLOCK_ACCESS_EXEC, "PATH", "file", "may it run PATH?"),
-	QUESTION("connect", SANDLOCK_ACCESS_CONNECT, "ADDR", NULL, "may it reach HOST:PORT, :PORT, udp://HOST:PORT or icmp://HOST?"),
+	QUESTION("connect", SANDLOCK_ACCESS_CONNECT, "ADDR", NULL, "may it reach HOST:PORT, :PORT, udp://HOST:PORT, icmp://HOST or a unix socket?"),
 	QUESTION("bind", SANDLOCK_ACCESS_BIND, "PORT", NULL, "may it listen on PORT?"),
 	{ "json", 0, ARG_NONE, offsetof(struct request, json), NULL, NULL, "answer in JSON" },
 	ARG_PROFILE_ROWS(struct request, profile),

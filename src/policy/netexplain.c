@@ -106,20 +106,6 @@ int explain_port(const struct policy *p, bool bind, unsigned port, struct str *o
 
 static const char *const proto_names[NET_PROTOS] = { [NET_TCP] = "tcp", [NET_UDP] = "udp", [NET_ICMP] = "icmp" };
 
-const char *net_proto_name(enum net_proto proto)
-{
-	return proto_names[proto];
-}
-
-enum net_proto net_proto_by_name(struct view name)
-{
-	enum net_proto proto = 0;
-
-	while (proto < NET_PROTOS && !view_is(name, proto_names[proto]))
-		proto++;
-	return proto;
-}
-
 /* As a rule spells it: "tcp://192.0.2.1:443". */
 static void add_destination(struct str *out, enum net_proto proto, const struct addr *to)
 {
@@ -167,19 +153,10 @@ int explain_destination(const struct policy *p, const struct netmatch *m, enum n
 	return d.allowed;
 }
 
-int explain_name(const struct policy *p, const struct netmatch *m, enum net_proto proto, const char *name, unsigned port,
-		 struct str *out)
+void explain_name(const struct policy *p, int rule, const struct net_rule *asked, struct str *out)
 {
-	int rule = netmatch_name(m, proto, name, port);
-
-	if (rule < 0)
-		return 0;
-	str_addf(out, "%s://", proto_names[proto]);
-	add_quoted(out, name);
-	if (proto != NET_ICMP)
-		str_addf(out, ":%u", port);
+	net_rule_print(asked, out);
 	str_add(out, " is allowed: ");
 	add_rule(out, p, &p->net_rules.at[rule]);
 	str_add(out, p->net_rules.at[rule].target == TARGET_SUFFIX ? " has the domain." : " has the name.");
-	return 1;
 }

@@ -19,12 +19,7 @@ int explain_port(const struct policy *p, bool bind, unsigned port, struct str *o
 int explain_destination(const struct policy *p, const struct netmatch *m, enum net_proto proto, const struct addr *to,
 			struct str *out);
 
-/* Reaching a name: 1 when a rule has the name itself or a domain above it, else 0 and nothing is said. */
-int explain_name(const struct policy *p, const struct netmatch *m, enum net_proto proto, const char *name, unsigned port,
-		 struct str *out);
-
-/* "tcp", "udp", "icmp"; NET_PROTOS for another word. */
-const char *net_proto_name(enum net_proto proto);
-enum net_proto net_proto_by_name(struct view name);
+/* Reaching a name, which the rule of this index allows by the name itself or by a domain above it. */
+void explain_name(const struct policy *p, int rule, const struct net_rule *asked, struct str *out);
 
 #endif

@@ -196,6 +196,22 @@ def test_why_names_the_rule_that_decides(flags, target, allowed, part):
     assert got == allowed and part in text, text
 
 
+@pytest.mark.parametrize("flag, target, part", [
+    ("--connect", "192.0.2.1", "ask for one port"), ("--connect", "192.0.2.1:80,81", "ask for one port"),
+    ("--connect", "192.0.2.0/24:80", "not for a block"), ("--connect", "host:80:90", "column"), ("--bind", "udp://53", "up to 65535"),
+])
+def test_why_says_what_it_wants_to_be_asked(flag, target, part):
+    done = box.sandlock("why", flag, target)
+    assert done.returncode not in (0, 1) and part in done.stderr and target in done.stderr, done
+
+
+def test_why_answers_for_unix_sockets(tmp_path):
+    socket_path = tmp_path / "s"
+    assert why("-w", tmp_path, "--connect", socket_path) == (True, f"allowed: connecting to the unix socket {socket_path} is "
+                                                                   "allowed: --fs-write covers it.\n")
+    assert why("-w", tmp_path, "--no-unix-write", "--connect", socket_path)[0] is False
+
+
 def test_presets_are_shown_and_printed():
     shown = box.check(box.sandlock("profile", "show", "pypi")).stdout
     assert '"tcp://pypi.org:443"' in shown

@@ -20,6 +20,7 @@ static char top[64];
 static char was[PATH_SIZE];
 static struct policy *policy;
 static struct grants grants;
+static struct socket_grants sockets;
 
 static void add(const char *key, const char *value)
 {
@@ -119,7 +120,9 @@ static int lookup(const char *name, struct addresses *out, const char **why)
 {
 	static const char *const zone[][2] = {
 		{ "pinned.test", "192.0.2.1" }, { "pinned.test", "169.254.169.254" }, { "host", "192.0.2.7" },
-		{ "inside.test", "192.0.2.9" }, { "inside.test", "10.0.0.9" },
+		{ "inside.test", "192.0.2.9" }, { "inside.test", "10.0.0.9" }, { "meta.test", "169.254.169.254" },
+		{ "leak.example.com", "10.0.0.8" }, { "half.example.com", "10.0.0.8" }, { "half.example.com", "198.51.100.1" },
+		{ "www.example.com", "8.8.4.4" }, { "half.example.com", "8.8.8.8" }, { "deny.example.com", "10.9.0.1" },
 	};
 	int rc = -EHOSTUNREACH;
 
@@ -145,10 +148,12 @@ static void ask(const struct policy *p, const struct question *rows, size_t coun
 {
 	for (size_t i = 0; i < count; i++) {
 		AUTO(str) struct str out = STR(4096);
-		int rc = why_connect(p, lookup, rows[i].target, &out);
+		struct error err = { 0 };
+		const struct why w = { p, &grants, &sockets, lookup };
+		int rc = why_connect(&w, rows[i].target, &out, &err);
 
-		if (rc != rows[i].answer || (rows[i].words && !strstr(out.buf, rows[i].words)))
-			fail_msg("%s: %d, %s", rows[i].target, rc, out.buf ? out.buf : "");
+		if (rc != rows[i].answer || (rows[i].words && !strstr(rc < 0 ? err.text : out.buf, rows[i].words)))
+			fail_msg("%s: %d, %s%s", rows[i].target, rc, out.buf ? out.buf : "", err.text);
 		assert_int_equal(out.len > 0, rc >= 0);
 	}
 }
@@ -160,10 +165,15 @@ static void ports_are_read_in_every_spelling(void **state)
 		{ ":443", 1, NULL }, { "*:443", 1, NULL }, { "tcp://:443", 1, NULL }, { "host:443", 1, NULL }, { "[::1]:443", 1, NULL },
 		{ "80", 0, "Add --net-allow tcp://:80." }, { "host:80", 0, NULL }, { "udp://host:443", 1, NULL },
 		{ "icmp://host", 0, NULL }, { "icmp://[::1]", 0, NULL }, { "icmp://::1", 0, NULL },
-		{ "host", -EINVAL, NULL }, { "host:", -EINVAL, NULL }, { "65536", -EINVAL, NULL }, { "-1", -EINVAL, NULL },
-		{ "::1", -EINVAL, NULL }, { "[::1]", -EINVAL, NULL }, { "[::1]443", -EINVAL, NULL }, { "[::1:443", -EINVAL, NULL },
-		{ "2001:db8::1:443", -EINVAL, NULL }, { "sctp://host:1", -EINVAL, NULL }, { "udp://:53", -EINVAL, NULL },
-		{ "icmp://", -EINVAL, NULL }, { "", -EINVAL, NULL },
+		{ "host", -EINVAL, "'host': ask for one port" }, { "host:", -EINVAL, "column 6: a port is missing" },
+		{ "65536", -EINVAL, "up to 65535" }, { "-1", -EINVAL, "column 1" }, { "1.2.3.4:0", -EINVAL, "port 0" },
+		{ "::1", -EINVAL, "ask for one port" }, { "[::1]", -EINVAL, "ask for one port" }, { "[::1]443", -EINVAL, "after the bracket" },
+		{ "[::1:443", -EINVAL, "not closed" }, { "2001:db8::1:443", -EINVAL, "write [2001:db8::1]:443" },
+		{ "sctp://host:1", -EINVAL, "one of tcp, udp, icmp" }, { "udp://:53", -EINVAL, "ask for a host" },
+		{ "icmp://", -EINVAL, "the rule is empty" }, { "icmp", -EINVAL, "ask for a host" }, { "", -EINVAL, "empty" },
+		{ "1.2.3.4:80,81", -EINVAL, "ask for one port" }, { "1.2.3.4:80-81", -EINVAL, "ask for one port" },
+		{ "192.0.2.0/24:80", -EINVAL, "ask for one address" }, { "*.example.com:80", -EINVAL, "ask for one name" },
+		{ "*://host:443", 1, NULL }, { "*://host", -EINVAL, "ask for one protocol" },
 	};
 
 	(void)state;
@@ -187,13 +197,18 @@ static void destinations_name_the_rule_and_the_name(void **state)
 		{ "[2001:db8::5]:443", 0, "no rule has it. Add --net-allow tcp://[2001:db8::5]:443." },
 		{ "udp://10.1.2.3:22", 0, "udp://10.1.2.3:22 is refused: no rule has it." },
 		{ "icmp://192.0.2.8", 0, "icmp://192.0.2.8 is refused: no rule has it. Add --net-allow icmp://192.0.2.8." },
-		{ "inside.test:8080", 0, "tcp://10.0.0.9:8080 is refused" },
+		{ "inside.test:8080", 1, "'tcp://192.0.2.0/24:8080,9090' from -r has it. tcp://10.0.0.9:8080 is refused" },
+		{ "meta.test:443", 0, "tcp://169.254.169.254:443 is refused: it is the metadata service" },
+		{ "leak.example.com:443", 0, "tcp://10.0.0.8:443 is refused: no rule has it." },
+		{ "half.example.com:443", 1, "has the domain. But tcp://10.0.0.8:443 is refused" },
+		{ "www.example.com:443", 1, "has the domain." },
+		{ "deny.example.com:443", 0, "tcp://10.9.0.1:443 is refused: the rule '10.9.0.0/16' from -r denies it." },
 		{ "inside.test:9090", 1, "is allowed" },
 		{ ":443", 0, "only for certain destinations. Add --net-allow tcp://:443." },
 	};
 	struct policy *p = policy_new();
 	static const char *const rules[] = { "tcp://pinned.test:443", "tcp://*.example.com:443", "tcp://10.0.0.0/8:22",
-					     "tcp://192.0.2.0/24:8080,9090", "tcp://10.0.0.9:9090" };
+					     "tcp://192.0.2.0/24:8080,9090", "tcp://10.0.0.9:9090", "tcp://meta.test:443" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
@@ -215,7 +230,8 @@ static void denials_alone_allow_the_rest(void **state)
 {
 	static const struct question rows[] = {
 		{ "10.1.2.3:22", 0, "denies it" }, { "192.0.2.1:22", 1, "no rule denies it." }, { ":22", 1, "no rule denies it." },
-		{ "unknown.test:22", 0, "not known" },
+		{ "unknown.test:22", 1, "The addresses of unknown.test are not known: no such name here." },
+		{ "udp://unknown.test:22", 0, "Add --net-allow udp://unknown.test:22." },
 	};
 	struct policy *p = policy_new();
 
@@ -241,13 +257,32 @@ static void names_that_cannot_be_looked_up_stop_no_answer(void **state)
 	policy_free(p);
 }
 
+static void unix_sockets_are_judged_by_their_grants(void **state)
+{
+	static const struct question rows[] = {
+		{ "/run/app.sock", 1, "connecting to the unix socket /run/app.sock is allowed: --unix-allow covers it." },
+		{ "/absent/other.sock", 0, "Add --unix-allow /absent/other.sock." },
+		{ "./data/../x", 0, "/x is refused" },
+		{ "@bus", 0, "unless a process of the sandbox owns it." },
+		{ "/absent/../x", -ENOENT, NULL },
+	};
+
+	(void)state;
+	assert_int_equal(socket_grants_add(&sockets, "/run/app.sock", false, "--unix-allow"), 0);
+	ask(policy, rows, ARRAY_SIZE(rows));
+	socket_grants_fini(&sockets);
+}
+
 static void binding_has_its_own_ports(void **state)
 {
 	AUTO(str) struct str out = STR(4096);
+	struct error err = { 0 };
 
 	(void)state;
-	assert_int_equal(why_bind(policy, "8080", &out), 1);
-	assert_int_equal(why_bind(policy, "443", &out), 0);
+	assert_int_equal(why_bind(policy, "udp://53", &out, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "'udp://53': ask for a number up to 65535"));
+	assert_int_equal(why_bind(policy, "8080", &out, NULL), 1);
+	assert_int_equal(why_bind(policy, "443", &out, NULL), 0);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -263,6 +298,7 @@ int main(void)
 		CASE(destinations_name_the_rule_and_the_name),
 		CASE(denials_alone_allow_the_rest),
 		CASE(names_that_cannot_be_looked_up_stop_no_answer),
+		CASE(unix_sockets_are_judged_by_their_grants),
 		CASE(binding_has_its_own_ports),
 	};
 
