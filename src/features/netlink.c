@@ -310,7 +310,11 @@ static int new_socket(struct netlink *nl, pid_t process, bool nonblocking)
 	return theirs;
 }
 
-/* One of the numbers that nothing of the caller has; 0: any. */
+/*
+ * One of the numbers that nothing of the caller has; 0: any. The kernel has no way to give a number only if it is free: another
+ * thread of the caller that takes this very number before the reply (by dup2 or F_DUPFD; open gets there after 960 others)
+ * loses what it put there, as by a dup2 of its own. Nobody else's descriptor can be meant.
+ */
 static uint32_t own_number(const struct netlink *nl, const struct call *call)
 {
 	for (uint32_t n = nl->first_number; n && n <= (nl->first_number | ~nl->number_mask); n++) {
