@@ -348,6 +348,9 @@ static struct verdict open_virtual(const struct call *call, struct vfiles *v, co
 		return v_errno(ENOTDIR);
 	if (!(flags & O_PATH) && ((flags & OPEN_MODES) != O_RDONLY || flags & O_TRUNC))
 		return refuse(call, v, object, path);
+	int rc = object->at.fd >= 0 && !(flags & O_PATH) ? call->kernel->may_open(call, object->at.fd, flags) : 0;
+	if (rc < 0)
+		return v_errno(rc);
 	/* The kernel hands over no O_PATH descriptor: one for reading can do more, and stands for the same object. */
 	return give(open_content(call, v, object, flags), flags);
 }

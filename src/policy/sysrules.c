@@ -29,6 +29,7 @@ enum when {
 	IF_STAND_IN,            /* ... but libc asks about interfaces on one, and the interfaces feature has another for it */
 	IF_NOT_JUDGED,          /* the network rules need a judge of addresses, and no feature is one: nothing leaves */
 	IF_SENDS_NOT_JUDGED,    /* the same, where there are sockets that send without connecting */
+	IF_MARKED,              /* a feature looks after Landlock domains, which are known by a limit of the process */
 };
 
 struct arg_row {
@@ -198,6 +199,10 @@ static const struct arg_row arg_rows[] = {
 
 	/* Limits, scheduling and pages of others: the signal scope does not cover them. 0 is the caller itself. */
 	{ "prlimit64",          ALWAYS, NE(0, 0, REFUSE(EPERM)) },
+	/* RLIMIT_LOCKS, which limits nothing: the mark of a Landlock domain (supervisor/domains.c) */
+	{ "prlimit64",          IF_MARKED, EQ_AND(1, 10) },
+	{ "prlimit64",          IF_MARKED, NE_64(2, 0, REFUSE(EPERM)) },
+	{ "setrlimit",          IF_MARKED, EQ(0, 10, REFUSE(EPERM)) },
 	{ "sched_setaffinity",  PINNED, OTHERWISE(REFUSE(EPERM)) },
 	{ "sched_setaffinity",  ALWAYS, NE(0, 0, REFUSE(EPERM)) },
 	{ "sched_setparam",     ALWAYS, NE(0, 0, REFUSE(EPERM)) },
@@ -351,6 +356,8 @@ static bool row_counts(const struct sysrules *r, const struct policy *p, const s
 		return policy_judges_addresses(p) && !has_trap(traps, count, row->syscall);
 	case IF_SENDS_NOT_JUDGED:
 		return sends_to(p) && !has_trap(traps, count, row->syscall);
+	case IF_MARKED:
+		return has_trap(traps, count, "landlock_restrict_self");
 	}
 	return false;
 }

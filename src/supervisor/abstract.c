@@ -15,6 +15,8 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/unixname.h"
+#include "supervisor/domains.h"
 #include "supervisor/files.h"
 #include "supervisor/notify.h"
 
@@ -122,4 +124,16 @@ int sockets_owns_abstract(const struct call *call, const char *name, size_t len,
 		return rc;
 	const uint64_t inode = w.inode;
 	return count > 0 && bsearch(&inode, inodes, count, sizeof *inodes, compare) != NULL;
+}
+
+bool sockets_shares_abstract(const struct call *call, int sock, const void *name, size_t len)
+{
+	struct socket_info info = { 0 };
+	struct unix_name to;
+
+	if (!name || unix_name_read(name, len, &to) < 0 || to.kind != UNIX_ABSTRACT || !domains_has(call) ||
+	    sockets_info(call, sock, WANT_DOMAIN | WANT_TYPE, &info) < 0 || info.domain != AF_UNIX)
+		return false;
+	struct wanted w = { .name = to.text, .len = to.len, .type = info.type };
+	return find(&w) == 0 && w.inode != 0 && domains_share_socket(call, w.inode);
 }

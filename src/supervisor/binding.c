@@ -20,13 +20,13 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "base/thread.h"
+#include "supervisor/domains.h"
 
 #define SOCKADDR_ROOM 28
 
 int binding_bind(const struct call *call, int sock, const void *name, size_t len)
 {
-	(void)call;
-	return (int)SYS(SYS_bind, sock, name, len);
+	return (int)IN_DOMAIN(call, SYS_bind, sock, (long)name, (long)len);
 }
 
 /* Another thread of the caller that sets the option in this moment may lose it, or keep it for the bind. */
@@ -116,22 +116,27 @@ static void *binder_main(void *arg)
 	return NULL;
 }
 
+static long start_binder(void *arg)
+{
+	struct binder *b = arg;
+	pthread_t thread;
+	int rc = thread_start(&thread, binder_main, b);
+
+	if (rc < 0)
+		return rc;
+	pthread_join(thread, NULL);
+	return b->rc;
+}
+
 /* Directory, umask and Landlock domain are those of a thread that does only this. */
 int binding_bind_at(const struct call *call, int sock, const struct unix_place *place)
 {
 	char cwd[32];
-	pthread_t thread;
 
 	snprintf(cwd, sizeof cwd, "/proc/%d/cwd", (int)call->tid);
 	AUTO(fd) int dir = sys_openat(AT_FDCWD, cwd, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 	struct binder b = { .sock = sock, .cwd = dir, .place = place };
-	if (dir < 0)
-		return dir;
-	int rc = thread_start(&thread, binder_main, &b);
-	if (rc < 0)
-		return rc;
-	MAY_STICK(pthread_join(thread, NULL));
-	return b.rc;
+	return dir < 0 ? dir : (int)MAY_STICK(domains_act(call, start_binder, &b));
 }
 
 int binding_name(const struct call *call, int sock, bool peer, void *name, size_t *len)

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "supervisor/domains.h"
 #include "supervisor/notify.h"
 #include "supervisor/stuck.h"
 
@@ -22,9 +23,17 @@ int files_reopen(const struct call *call, int pinned, int flags)
 	char path[32];
 	static const int kept = OPEN_MODES | O_APPEND | O_SYNC | O_DIRECT | O_DIRECTORY | O_NONBLOCK | O_PATH | O_NOATIME;
 
-	(void)call;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", pinned);
-	return MAY_STICK(sys_openat(AT_FDCWD, path, (flags & kept) | O_CLOEXEC | O_NOCTTY, 0));
+	return (int)MAY_STICK(IN_DOMAIN(call, SYS_openat, AT_FDCWD, (long)path, (flags & kept) | O_CLOEXEC | O_NOCTTY, 0));
+}
+
+/* What the sandbox sees in place of an object is for who may open the object. */
+int files_may_open(const struct call *call, int pinned, int flags)
+{
+	if (!domains_has(call))
+		return 0;
+	AUTO(fd) int fd = files_reopen(call, pinned, (flags & O_DIRECTORY) | O_NONBLOCK);
+	return fd < 0 ? fd : 0;
 }
 
 /* By the chain of parents: what is orphaned hangs on the reaper, so every process of the sandbox leads to it. */
@@ -109,6 +118,19 @@ static int compare_inodes(const void *a, const void *b)
 	const uint64_t *x = a, *y = b;
 
 	return *x < *y ? -1 : *x > *y;
+}
+
+bool files_has_socket(pid_t pid, uint64_t inode)
+{
+	AUTO(free) char *buf = mem_alloc(READ_CHUNK);
+	struct inodes all = { 0 };
+	bool has = false;
+
+	if (buf && add_sockets(pid, &all, buf, READ_CHUNK) == 0)
+		for (size_t i = 0; i < all.len; i++)
+			has = has || all.at[i] == inode;
+	mem_free(all.at);
+	return has;
 }
 
 int files_tree_sockets(const struct call *call, uint64_t **inodes, size_t *count)

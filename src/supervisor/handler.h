@@ -280,6 +280,8 @@ struct kernel_ops {
 	int (*plain_name)(const struct call *call, int dirfd, const char *path, char *out);
 	/* A descriptor that reads what is pinned; flags as of open. */
 	int (*reopen)(const struct call *call, int pinned, int flags);
+	/* 0 when the Landlock domains that the caller has entered itself let it read what is pinned, else -errno. */
+	int (*may_open)(const struct call *call, int pinned, int flags);
 	/* Is it a process or a thread of this sandbox? */
 	bool (*in_tree)(const struct call *call, pid_t pid);
 	/* The caller's own /proc/TID/`tail`, as it is now, appended. */
@@ -308,6 +310,10 @@ struct kernel_ops {
 	ssize_t (*receive)(const struct call *call, int sock, struct incoming *message, int flags);
 	/* Closes what is held for parked calls whose callers are gone, which could be in the way of a bind. */
 	void (*drop_dead)(const struct call *call);
+	/* The caller is about to enter the Landlock domain of this ruleset, which pin_fd gave, by landlock_restrict_self with
+	 * these flags: what is done on its behalf is judged by it, too, from now on. 0 or what the call says; -EBADF when
+	 * the descriptor is not the caller's own one. */
+	int (*enter_domain)(const struct call *call, int ruleset, unsigned flags);
 };
 
 /* A decoded argument. A pointer role that was NULL in the caller has is_null set. */

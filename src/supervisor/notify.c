@@ -35,6 +35,7 @@ int supervisor_init(struct supervisor *s, struct report *report)
 		s->pidfds[i].fd = -1;
 	workers_init(s);
 	parking_init(s);
+	domains_init(&s->domains);
 	s->report = report;
 	pthread_mutex_init(&s->connect_lock, NULL);
 	pthread_mutex_init(&s->switch_lock, NULL);
@@ -270,6 +271,7 @@ void supervisor_fini(struct supervisor *s)
 		fd_close(&s->pidfds[i].fd);
 	parking_fini(s);
 	workers_fini(s);
+	domains_fini(&s->domains);
 	pthread_mutex_destroy(&s->connect_lock);
 	pthread_mutex_destroy(&s->switch_lock);
 }

@@ -8,6 +8,7 @@
 #include "base/proctree.h"
 #include "supervisor/decode.h"
 #include "supervisor/dispatch.h"
+#include "supervisor/domains.h"
 #include "supervisor/report.h"
 #include "supervisor/stuck.h"
 
@@ -91,6 +92,7 @@ struct supervisor {
 	bool no_connects;
 	pthread_mutex_t switch_lock;    /* who has it may switch O_NONBLOCK of a caller's socket */
 	struct parking parking;
+	struct domains domains;         /* Landlock domains that the sandbox's processes have entered */
 };
 
 /* A supervisor that does nothing yet; refusals go into the report, which outlives it. 0 or -errno. */

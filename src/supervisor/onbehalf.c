@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "supervisor/binding.h"
 #include "supervisor/childmem.h"
+#include "supervisor/domains.h"
 #include "supervisor/files.h"
 #include "supervisor/island.h"
 #include "supervisor/notify.h"
@@ -528,9 +529,11 @@ const struct kernel_ops onbehalf_ops = {
 	.locate = files_locate,
 	.plain_name = files_plain_name,
 	.reopen = files_reopen,
+	.may_open = files_may_open,
 	.in_tree = files_in_tree,
 	.read_proc = files_read_proc,
 	.tree_sockets = files_tree_sockets,
+	.enter_domain = domains_enter,
 	.file_setattr = ob_file_setattr,
 	.accept = receiving_accept,
 	.receive = receiving_receive,

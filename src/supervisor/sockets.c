@@ -23,6 +23,7 @@
 #include "base/mem.h"
 #include "supervisor/aside.h"
 #include "supervisor/control.h"
+#include "supervisor/domains.h"
 #include "supervisor/notify.h"
 #include "supervisor/onbehalf.h"
 #include "supervisor/waiting.h"
@@ -88,7 +89,9 @@ long sockets_stoppable(const struct call *call, int nr, int sock, const uint64_t
 	if (!may)
 		return -ESRCH;
 
-	long rc = SYS(nr, sock, args[0], args[1], args[2]);
+	long rc = IN_DOMAIN(call, nr, sock, (long)args[0], (long)args[1], (long)args[2]);
+	if (rc == -EPERM && nr == SYS_connect && sockets_shares_abstract(call, sock, (void *)(uintptr_t)args[0], args[1]))
+		rc = SYS(nr, sock, args[0], args[1], args[2]);
 
 	pthread_mutex_lock(&s->connect_lock);
 	s->connecting = -1;
@@ -205,6 +208,19 @@ static bool ends_soon(const struct supervisor *s, const struct aside *a)
 	return SYS(SYS_ppoll, polls, 2, &moment, 0, 8) > 0 && polls[0].revents;
 }
 
+struct aside_start {
+	struct aside *aside;
+	long args[6];
+};
+
+/* The task has the Landlock domain of the thread that begins it. */
+static long begin_aside(void *arg)
+{
+	struct aside_start *start = arg;
+
+	return aside_begin(start->aside, SYS_connect, start->args);
+}
+
 /*
  * A stream to a unix listener whose queue is full waits in the kernel until there is room, and what else is done to the
  * socket does not end that: so the call is made aside. There it waits as the caller's would, or does not.
@@ -213,7 +229,9 @@ static int connect_aside(const struct call *call, int sock, const void *name, si
 {
 	struct supervisor *s = call->supervisor;
 	struct aside aside;
-	int rc = aside_begin(&aside, SYS_connect, (const long[6]){ sock, (long)(uintptr_t)name, (long)len });
+	struct aside_start start = { &aside, { sock, (long)(uintptr_t)name, (long)len } };
+	int rc = (int)(sockets_shares_abstract(call, sock, name, len) ? begin_aside(&start)
+								     : domains_act(call, begin_aside, &start));
 
 	if (rc == -EMFILE || rc == -ENFILE || rc == -EAGAIN || rc == -ENOMEM) {
 		/* No room for it now; there will be when others that wait are through. */
@@ -266,6 +284,15 @@ int sockets_connect(const struct call *call, int sock, const void *name, size_t 
 
 /* --- send --- */
 
+static long make_send(const struct call *call, int sock, const struct outgoing *message, struct domain_call send)
+{
+	long rc = domains_syscall(call, send);
+
+	if (rc == -EPERM && sockets_shares_abstract(call, sock, message->name, message->name_len))
+		rc = SYS(send.nr, send.arg[0], send.arg[1], send.arg[2], send.arg[3], send.arg[4], send.arg[5]);
+	return rc;
+}
+
 static ssize_t send_now(const struct call *call, int sock, const struct outgoing *message, int flags)
 {
 	struct iovec data = { .iov_base = (void *)(uintptr_t)message->data, .iov_len = message->len };
@@ -280,7 +307,9 @@ static ssize_t send_now(const struct call *call, int sock, const struct outgoing
 	if (!message->control_len) {
 		if (!message->name)
 			return SYS(SYS_sendto, sock, message->data, message->len, ours, 0, 0);
-		return SYS(SYS_sendto, sock, message->data, message->len, ours, message->name, message->name_len);
+		return make_send(call, sock, message, (struct domain_call){ SYS_sendto,
+				 { sock, (long)message->data, (long)message->len, ours, (long)message->name,
+				   (long)message->name_len } });
 	}
 
 	struct control control;
@@ -288,9 +317,11 @@ static ssize_t send_now(const struct call *call, int sock, const struct outgoing
 	if (rc == 0) {
 		header.msg_control = control.data;
 		header.msg_controllen = control.len;
-		rc = (int)SYS(SYS_sendmsg, sock, &header, ours);
+		const struct domain_call send = { SYS_sendmsg, { sock, (long)&header, ours } };
+
+		rc = (int)make_send(call, sock, message, send);
 		if (rc == -EPERM && control_own_ids(call, &control))
-			rc = (int)SYS(SYS_sendmsg, sock, &header, ours);
+			rc = (int)make_send(call, sock, message, send);
 	}
 	control_fini(&control);
 	return rc;

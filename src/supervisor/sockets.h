@@ -19,6 +19,9 @@ int sockets_owns_abstract(const struct call *call, const char *name, size_t len,
  */
 long sockets_stoppable(const struct call *call, int nr, int sock, const uint64_t args[3]);
 
+/* Is this the address of an abstract socket that the caller's own Landlock domains let it reach? */
+bool sockets_shares_abstract(const struct call *call, int sock, const void *name, size_t len);
+
 /* Ends a connect that a hostile caller made us wait in, and allows no other: the tree is gone. */
 void sockets_stop(struct supervisor *s);
 
