@@ -32,11 +32,12 @@ struct control_ids {
 static const struct {
 	int32_t level;
 	int32_t type;
+	const char *name;
 } rerouting[] = {
-	{ IPPROTO_IP, 7 },      /* IP_RETOPTS */
-	{ IPPROTO_IPV6, 57 },   /* IPV6_RTHDR */
-	{ IPPROTO_IPV6, 5 },    /* IPV6_2292RTHDR */
-	{ IPPROTO_IPV6, 6 },    /* IPV6_2292PKTOPTIONS */
+	{ IPPROTO_IP, 7, "IP_RETOPTS" },
+	{ IPPROTO_IPV6, 57, "IPV6_RTHDR" },
+	{ IPPROTO_IPV6, 5, "IPV6_2292RTHDR" },
+	{ IPPROTO_IPV6, 6, "IPV6_2292PKTOPTIONS" },
 };
 
 /* The message at *at, whose bytes follow its header: 1 and *at moved behind it, 0 at the end, -EINVAL. */
@@ -90,7 +91,19 @@ static int translate_rights(const struct call *call, struct control *c)
 	return rc;
 }
 
-static int refuse_rerouting(const struct control *c)
+static int refuse(const struct call *call, const char *name)
+{
+	if (call->kernel)
+		call->kernel->refuse(call, &(struct refusal){
+			.operation = "send",
+			.target = name,
+			.rule = "a message that brings a route of its own goes where no rule has judged: refused in every sandbox",
+			.errnum = EPERM,
+		});
+	return -EPERM;
+}
+
+static int refuse_rerouting(const struct call *call, const struct control *c)
 {
 	struct control_header head;
 	size_t at = 0;
@@ -100,7 +113,7 @@ static int refuse_rerouting(const struct control *c)
 	while ((rc = next_message(c, &at, &head, &body)) == 1) {
 		for (size_t i = 0; i < ARRAY_SIZE(rerouting); i++)
 			if (head.level == rerouting[i].level && head.type == rerouting[i].type)
-				return -EPERM;
+				return refuse(call, rerouting[i].name);
 	}
 	return rc;
 }
@@ -112,7 +125,7 @@ int control_translate(const struct call *call, const void *data, size_t len, boo
 	out->data = len > CONTROL_MAX ? NULL : mem_dup(data, len);
 	if (!out->data)
 		return len > CONTROL_MAX ? -ENOBUFS : -ENOMEM;
-	int rc = unix_socket ? translate_rights(call, out) : refuse_rerouting(out);
+	int rc = unix_socket ? translate_rights(call, out) : refuse_rerouting(call, out);
 	if (rc == 0 && out->fd_count && !notify_is_valid(call->supervisor, call->id))
 		rc = -ESRCH;    /* the descriptors may be somebody else's */
 	return rc;

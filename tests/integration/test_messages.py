@@ -381,3 +381,10 @@ def test_a_grant_through_a_symbolic_link_shows_its_target(work, outside):
     link.symlink_to(outside)
     done = box.run("--print-policy", "-w", link, "--", "/bin/true")
     assert str(outside) in done.stdout + done.stderr
+
+
+def test_a_control_message_that_reroutes_is_refused_and_named():
+    code = ('import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n'
+            's.sendmsg([b"x"], [(0, 7, b"\\x07\\x04\\x04\\x00")], 0, ("127.0.0.1", 9))')
+    done = box.python(code, "--explain", "--net-allow", "udp://127.0.0.1:9")
+    assert done.returncode == 1 and "PermissionError" in done.stderr and "IP_RETOPTS" in done.stderr.splitlines()[-1]
