@@ -38,6 +38,8 @@ static const struct preset_entry base_entries[] = {
 	FILES(R, "/etc/passwd"),
 	FILES(R, "/etc/group"),
 	FILES(R, "/etc/hosts"),
+	FILES(R, "/etc/host.conf"),
+	FILES(R, "/etc/gai.conf"),
 	FILES(R, "/etc/resolv.conf"),
 	FILES(R, "/etc/services"),
 	FILES(R, "/etc/protocols"),

@@ -28,7 +28,7 @@ struct file_id {
 };
 
 #define VIRTUAL_IDS 4           /* the file, and the links on the way to it */
-#define VIRTUAL_FILES_MAX 4
+#define VIRTUAL_FILES_MAX 5
 
 struct virtual_file {
 	const char *path;       /* "/etc/hosts" */

@@ -53,6 +53,14 @@ static int say_hosts(void *arg, struct str *out)
 	return out->rc;
 }
 
+/* Without it glibc takes the first line of a name for all there is, and a program cannot fall back to another address. */
+static int say_host_conf(void *arg, struct str *out)
+{
+	(void)arg;
+	str_add(out, "multi on\n");
+	return out->rc;
+}
+
 static int say_resolv_conf(void *arg, struct str *out)
 {
 	(void)arg;
@@ -75,8 +83,10 @@ void hosts_init(struct hosts *h, const struct policy *p, const struct net_pin *p
 		int (*say)(void *arg, struct str *out);
 	} files[HOSTS_FILES] = {
 		{ "/etc/hosts", say_hosts },
+		{ "/etc/host.conf", say_host_conf },
 		{ "/etc/resolv.conf", say_resolv_conf },
 		{ "/etc/hostname", say_hostname },
+		{ "/proc/sys/kernel/hostname", say_hostname },
 	};
 
 	*h = (struct hosts){ .policy = p, .pins = pins, .pin_count = count };

@@ -1,4 +1,4 @@
-/* What the virtual files of the name service say: /etc/hosts, /etc/resolv.conf and /etc/hostname. */
+/* What the virtual files of the name service say: /etc/hosts, /etc/host.conf, /etc/resolv.conf and the host name. */
 #ifndef RUN_HOSTS_H
 #define RUN_HOSTS_H
 
@@ -9,7 +9,7 @@
 /* The resolver that a sandbox with "*.example.com" rules is told to ask. */
 #define HOSTS_NAMESERVER "127.0.0.53"
 
-#define HOSTS_FILES 3
+#define HOSTS_FILES 5
 
 struct hosts {
 	const struct policy *policy;

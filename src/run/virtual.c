@@ -234,10 +234,11 @@ static int each_entry(void *arg, const char *name)
 	AUTO(fd) int fd = is_hidden == HIDDEN_GONE ? -1 : sys_openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0 || SYS(SYS_fstat, fd, &st) < 0 || S_ISLNK(st.st_mode))
 		return fd == -EMFILE || fd == -ENFILE ? fd : 0;
-	if (virtual_by_id(plan->out, (struct file_id){ st.st_dev, st.st_ino }) >= 0)
+	if (virtual_by_id(plan->out, (struct file_id){ st.st_dev, st.st_ino }) >= 0 ||
+	    virtual_by_path(plan->out, path.buf) >= 0)
 		return 0;
 	unsigned kinds = S_ISDIR(st.st_mode) ? leads_to(plan, path.buf) : 0;
-	if (kinds && !(kinds & VIRTUAL_FILES) && !is_gpu(dir->grant))
+	if (kinds & ~(unsigned)VIRTUAL_FILES && !is_gpu(dir->grant))
 		return 0;               /* the kernel's own: what is read there is opened by the supervisor */
 	if (kinds || is_hidden == HIDDEN_LIST)
 		return take_apart(plan, dir->grant, path.buf, fd);
@@ -315,7 +316,7 @@ static int judge(struct plan *plan, struct grant *g)
 		plan->out->kinds |= VIRTUAL_WRITES;
 	if (!g->is_dir || is_view || is_hidden == HIDDEN_GONE)
 		return 0;
-	if (!is_net && is_kernels(g->path) && !is_gpu(g))
+	if (!is_net && is_kernels(g->path) && !is_gpu(g) && kinds != VIRTUAL_FILES)
 		return 0;               /* opened by the supervisor, all of it */
 	return take_apart(plan, g, g->path, g->fd);
 }
@@ -329,18 +330,16 @@ static bool has_names(const struct policy *p)
 
 static int find_files(struct plan *plan, const struct grants *g)
 {
-	static const char hostname[] = "/etc/hostname";
+	static const char *const lookups[] = { "/etc/hosts", "/etc/host.conf", "/etc/resolv.conf" };
+	static const char *const own_name[] = { "/etc/hostname", "/proc/sys/kernel/hostname" };
 	int rc = 0;
 
-	if (has_names(plan->policy)) {
-		rc = add_file(plan, "/etc/hosts");
-		if (rc == 0)
-			rc = add_file(plan, "/etc/resolv.conf");
-	}
-	/* uname answers with the name; the file is only looked after where it can be read. */
-	if (rc == 0 && plan->policy->name && grants_find(g, hostname, ACCESS_READ) &&
-	    !grants_find(g, hostname, ACCESS_WRITE))
-		rc = add_file(plan, hostname);
+	for (size_t i = 0; i < ARRAY_SIZE(lookups) && rc == 0 && has_names(plan->policy); i++)
+		rc = add_file(plan, lookups[i]);
+	/* Who may write the host's own file means that one. */
+	for (size_t i = 0; i < ARRAY_SIZE(own_name) && rc == 0 && plan->policy->name; i++)
+		if (!grants_find(g, own_name[i], ACCESS_WRITE))
+			rc = add_file(plan, own_name[i]);
 	return rc;
 }
 

@@ -37,3 +37,24 @@ def test_without_a_rule_nothing_leaves(lab, user):
     done = lab.python(TRY_TCP.replace("sys.argv[1:]", '["192.0.2.10:443", "2001:db8:2::7:443"]'), user=user, cwd="/")
     assert "PermissionError 13" in done.stdout and "2001:db8:2::7:443 PermissionError 13" in done.stdout, done
     assert lab.destinations() == set()
+
+
+GOOD4, SILENT6 = "198.51.100.7", "2001:db8:3::66"
+
+
+def test_a_program_sees_all_addresses_of_a_plain_name_and_falls_back(lab):
+    lab.zone({"two.example.com": {"A": [GOOD4, "203.0.113.9"], "AAAA": [SILENT6]}})
+    rules = ["--net-allow", "two.example.com:80"]
+    done = lab.run(*rules, "--", "getent", "ahosts", "two.example.com")
+    assert {line.split()[0] for line in done.stdout.splitlines()} == {GOOD4, "203.0.113.9", SILENT6}, done
+    code = "import socket; print({a[4][0] for a in socket.getaddrinfo('two.example.com', 80, proto=6)} == " \
+           f"{{'{GOOD4}', '203.0.113.9', '{SILENT6}'}})"
+    assert lab.python(code, *rules).stdout == "True\n"
+
+
+def test_curl_falls_back_from_an_address_that_is_silent(lab):
+    lab.zone({"two.example.com": {"A": [GOOD4], "AAAA": [SILENT6]}})
+    done = lab.run("--net-allow", "two.example.com:80", "--", "curl", "-s", "--connect-timeout", "30", "-w", "%{remote_ip}",
+                   "http://two.example.com/")
+    assert done.stdout.endswith(GOOD4), done                # curl then gives up: an echo is no answer of HTTP
+    assert ("tcp", SILENT6, 80) in lab.destinations()

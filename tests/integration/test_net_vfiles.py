@@ -282,6 +282,23 @@ def test_names_are_in_the_hosts_file(names):
     assert "localhost" in done.stdout
 
 
+def test_glibc_is_told_to_take_all_addresses_of_a_name(names):
+    assert check(run(*NAMES, "--", "cat", "/etc/host.conf")).stdout == "multi on\n"
+
+
+@pytest.mark.parametrize("grant", [[], ["-r", "/etc/hostname"], ["-r", "/proc"], ["-r", "/proc/sys"], ["-r", "/proc/sys/kernel"],
+                                   ["-r", "/proc/sys/kernel/hostname"], ["-r", "/"]])
+def test_every_place_of_the_hosts_name_says_the_sandboxs(grant):
+    done = check(run(*grant, *BOX, "--", "sh", "-c", "cat /etc/hostname /proc/sys/kernel/hostname; uname -n"))
+    assert done.stdout == "box7\n" * 3
+
+
+@pytest.mark.parametrize("grant", ["/proc", "/proc/sys", "/proc/sys/kernel", "/"])
+def test_what_is_beside_the_hosts_name_stays_readable(grant):
+    done = check(run("-r", grant, *BOX, "--", "sh", "-c", "cat /proc/sys/kernel/ostype; ls /proc/sys/kernel"))
+    assert done.stdout.startswith("Linux\n") and "osrelease\n" in done.stdout
+
+
 # --- /proc/net and /sys/class/net ---
 
 VIEW = ["dev", "if_inet6", "route", "ipv6_route", "fib_trie", "arp", "tcp", "tcp6", "udp", "udp6", "unix", "sockstat",
