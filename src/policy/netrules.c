@@ -17,6 +17,14 @@
 
 static const char *const scheme_names[NET_PROTOS] = { [NET_TCP] = "tcp", [NET_UDP] = "udp", [NET_ICMP] = "icmp" };
 
+static bool is_scheme_name(struct view text)
+{
+	for (size_t i = 0; i < NET_PROTOS; i++)
+		if (view_is(text, scheme_names[i]))
+			return true;
+	return false;
+}
+
 /* One value that is being read. */
 struct reading {
 	struct view text;
@@ -260,6 +268,8 @@ static int read_net(const struct reading *r, struct view text, struct net_rule *
 
 static int refuse_denied_name(const struct reading *r, const char *at)
 {
+	if (is_scheme_name(r->text))
+		return refuse(r, at, "names cannot be denied; for every destination of a protocol write tcp://*, udp://* or icmp://*");
 	return refuse(r, at, "names cannot be denied, because an address has many of them; deny addresses, or allow only "
 			     "the names that are needed");
 }
@@ -280,6 +290,9 @@ static int read_target(const struct reading *r, struct view target, struct net_r
 		target = skip(target, 2);
 	}
 	rc = read_name(r, target, rule);
+	if (rc == 0 && !r->deny && (is_scheme_name(r->text) || view_is(r->text, "raw")))
+		return refuse(r, target.ptr, "this is a protocol and not a host; write tcp://HOST:PORT, udp://HOST:PORT or icmp://HOST, "
+					     "with * as HOST for every address (raw sockets are never allowed)");
 	return rc == 0 && r->deny ? refuse_denied_name(r, target.ptr) : rc;
 }
 
@@ -315,7 +328,12 @@ static int refuse_bare_ipv6(const struct reading *r, const char *colon, struct v
 			    struct view whole)
 {
 	AUTO(str) struct str why = STR(500);
+	struct view rest = address;
+	struct addr a;
 
+	if (addr_parse(view_cut(&rest, '/', NULL), &a) < 0)
+		return refuse(r, address.ptr, "this is neither an IPv6 address, such as [2001:db8::1]:443, nor a name and a port, such "
+					      "as example.com:443");
 	str_addf(&why, "an IPv6 address with a port needs brackets; write [%.*s]:%.*s", VIEW_ARG(address), VIEW_ARG(ports));
 	if (whole.len)
 		str_addf(&why, ", or [%.*s] for every port of that address", VIEW_ARG(whole));
@@ -361,6 +379,25 @@ static int read_plain(const struct reading *r, struct view body, struct parsed *
 
 /* --- schemes --- */
 
+/* A URL is no rule, but it says which one is meant. */
+static int refuse_scheme(const struct reading *r, struct view scheme, struct view rest)
+{
+	static const struct {
+		const char *scheme;
+		unsigned port;
+	} urls[] = { { "https", 443 }, { "http", 80 }, { "wss", 443 }, { "ws", 80 }, { "ssh", 22 }, { "git", 9418 } };
+	AUTO(str) struct str why = STR(500);
+	const struct view host = view_cut(&rest, '/', NULL);
+
+	str_add(&why, "the word before '://' is one of tcp, udp, icmp and *");
+	for (size_t i = 0; i < ARRAY_SIZE(urls); i++)
+		if (view_is(scheme, urls[i].scheme) && host.len && last_colon(host))
+			str_addf(&why, "; write tcp://%.*s", VIEW_ARG(host));
+		else if (view_is(scheme, urls[i].scheme) && host.len)
+			str_addf(&why, "; write tcp://%.*s:%u", VIEW_ARG(host), urls[i].port);
+	return refuse(r, scheme.ptr, why.rc < 0 ? "the word before '://' is not tcp, udp, icmp or *" : why.buf);
+}
+
 static int read_scheme(const struct reading *r, struct view *body, unsigned *protos)
 {
 	struct view scheme = { body->ptr, 0 };
@@ -377,7 +414,7 @@ static int read_scheme(const struct reading *r, struct view *body, unsigned *pro
 	if (view_is(scheme, "*"))
 		*protos = ALL_PROTOS;
 	if (!*protos)
-		return refuse(r, scheme.ptr, "the word before '://' is one of tcp, udp, icmp and *");
+		return refuse_scheme(r, scheme, skip(*body, scheme.len + 3));
 	*body = skip(*body, scheme.len + 3);
 	return 0;
 }

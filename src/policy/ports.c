@@ -36,22 +36,27 @@ struct reading {
 	struct error *err;
 };
 
-static int refuse(const struct reading *r, const char *why)
+/* `at` is where the trouble begins; columns count from 1. */
+static int refuse(const struct reading *r, const char *at, const char *why)
 {
-	return error_set(r->err, ERR_USAGE, -EINVAL, "%s: '%.*s': %s", r->origin, VIEW_ARG(r->rule), why);
+	const size_t column = at ? (size_t)(at - r->rule.ptr) + 1 : 1;
+
+	return error_set(r->err, ERR_USAGE, -EINVAL, "%s: '%.*s', column %zu: %s", r->origin, VIEW_ARG(r->rule), column, why);
 }
 
 static int read_port(const struct reading *r, struct view text, unsigned *out)
 {
+	const char *at = text.ptr;
 	uint64_t n = 0;
 
 	text = view_trim(text);
+	at = text.len ? text.ptr : at;
 	if (text.len == 0)
-		return refuse(r, "a port is empty; write numbers such as 80,443 or 8000-8010, or *");
+		return refuse(r, at, "a port is empty; write numbers such as 80,443 or 8000-8010, or *");
 	if (view_u64(text, PORT_MAX, &n) < 0)
-		return refuse(r, "a port is a number up to 65535; write 80,443 or 8000-8010, or * for every port");
+		return refuse(r, at, "a port is a number up to 65535; write 80,443 or 8000-8010, or * for every port");
 	if (n < r->least)
-		return refuse(r, "port 0 cannot be connected to");
+		return refuse(r, at, "port 0 cannot be connected to");
 	*out = (unsigned)n;
 	return 0;
 }
@@ -61,6 +66,7 @@ static int read_item(const struct reading *r, struct view item)
 	bool range = false;
 	unsigned lo = 0;
 	unsigned hi = 0;
+	const char *at = view_trim(item).ptr;
 	struct view head = view_cut(&item, '-', &range);
 	int rc = read_port(r, head, &lo);
 
@@ -70,7 +76,7 @@ static int read_item(const struct reading *r, struct view item)
 	if (rc < 0)
 		return rc;
 	if (lo > hi)
-		return refuse(r, "the range is reversed; the lower port comes first");
+		return refuse(r, at, "the range is reversed; the lower port comes first");
 	if (r->out)
 		add_range(r->out, lo, hi);
 	return 0;
@@ -78,6 +84,7 @@ static int read_item(const struct reading *r, struct view item)
 
 static int read_ports(const struct reading *r, struct view list)
 {
+	const char *begin = list.ptr;
 	bool more = true;
 	size_t stars = 0;
 	size_t numbers = 0;
@@ -93,7 +100,7 @@ static int read_ports(const struct reading *r, struct view list)
 		numbers += !star;
 	}
 	if (stars && numbers)
-		return refuse(r, "'*' is every port and cannot be mixed with numbers");
+		return refuse(r, begin, "'*' is every port and cannot be mixed with numbers");
 	if (r->out) {
 		r->out->any |= stars > 0;
 		r->out->given = true;
@@ -122,7 +129,7 @@ int ports_add_deny_bind(struct ports *out, struct view rule, const char *origin,
 	int rc = ports_add_bind(&only, rule, origin, err);
 
 	if (rc == 0 && only.any)
-		return refuse(&r, "'*' cannot be denied: without --net-allow-bind no port can be listened on");
+		return refuse(&r, rule.ptr, "'*' cannot be denied: without --net-allow-bind no port can be listened on");
 	return rc < 0 ? rc : ports_add_bind(out, rule, origin, err);
 }
 

@@ -181,6 +181,14 @@ static void what_is_wrong_is_refused_with_its_column(void **state)
 		{ "[fe80::1%2]:80", 9, "no '%'" },
 		{ "2001:db8::1:443", 13, "write [2001:db8::1]:443, or [2001:db8::1:443] for every port" },
 		{ "2001:db8::1:443,80", 13, "write [2001:db8::1]:443,80" },
+		{ "1::2::3", 1, "neither an IPv6 address" },
+		{ "::1]:80", 1, "neither an IPv6 address" },
+		{ "x:80:90", 1, "nor a name and a port, such as example.com:443" },
+		{ "https://example.com/path", 1, "write tcp://example.com:443" },
+		{ "http://example.com:8080", 1, "write tcp://example.com:8080" },
+		{ "http://", 1, "one of tcp, udp, icmp and *" },
+		{ "udp", 1, "a protocol and not a host" },
+		{ "raw", 1, "raw sockets are never allowed" },
 		{ "1:2:3:4:5:6:7:8:80", 17, "write [1:2:3:4:5:6:7:8]:80" },
 		{ "fc00::/7:22", 10, "write [fc00::/7]:22" },
 		{ "*.*.com", 3, "'*' stands alone" },
@@ -213,7 +221,8 @@ static void names_cannot_be_denied(void **state)
 	(void)state;
 	assert_refused(&(struct bad){ "example.com:443", 1, "cannot be denied" }, true);
 	assert_refused(&(struct bad){ "tcp://*.example.com", 9, "cannot be denied" }, true);
-	assert_refused(&(struct bad){ "icmp", 1, "cannot be denied" }, true);
+	assert_refused(&(struct bad){ "icmp", 1, "for every destination of a protocol write tcp://*, udp://* or icmp://*" }, true);
+	assert_refused(&(struct bad){ "tcp", 1, "for every destination of a protocol" }, true);
 }
 
 static void names_and_their_parts_have_a_longest_length(void **state)
