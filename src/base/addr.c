@@ -253,3 +253,9 @@ void addr_print_port(const struct addr *a, struct str *out)
 	addr_print(a, out);
 	str_addf(out, "%s:%u", brackets ? "]" : "", a->port);
 }
+
+void addr_clear_host(struct addr *a, unsigned bits)
+{
+	for (unsigned i = bits; i < 128; i++)
+		a->ip[i / 8] &= (uint8_t) ~(0x80 >> (i % 8));
+}

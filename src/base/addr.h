@@ -53,6 +53,9 @@ int addr_parse(struct view text, struct addr *out);
 /* The IPv4 address inside a NAT64 (64:ff9b::/96) or 6to4 (2002::/16) address, with the same port; false for others. */
 bool addr_embedded_v4(const struct addr *a, struct addr *out);
 
+/* Clears the bits behind the first `bits`, of 32 or 128. */
+void addr_clear_host(struct addr *a, unsigned bits);
+
 enum addr_kind addr_kind(const struct addr *a);
 
 /* The address of zeros means this machine: it becomes the loopback, which is what the kernel takes it for. */

@@ -22,4 +22,10 @@ int explain_destination(const struct policy *p, const struct netmatch *m, enum n
 /* Reaching a name, which the rule of this index allows by the name itself or by a domain above it. */
 void explain_name(const struct policy *p, int rule, const struct net_rule *asked, struct str *out);
 
+/*
+ * Says of an allow rule, or of those that one value made, that denials leave nothing of it; otherwise nothing. `first`
+ * is an index into net_rules; returns that of the next value. The time is that of asking every rule.
+ */
+size_t explain_dead_rule(const struct policy *p, size_t first, struct str *out);
+
 #endif

@@ -228,12 +228,6 @@ static int read_name(const struct reading *r, struct view name, struct net_rule 
 	return 0;
 }
 
-static void clear_host_bits(struct addr *a, unsigned bits)
-{
-	for (unsigned i = bits; i < 128; i++)
-		a->ip[i / 8] &= (uint8_t) ~(0x80 >> (i % 8));
-}
-
 /* An address or a block. 1: read; 0: it is neither, so it may be a name; or refused. */
 static int read_net(const struct reading *r, struct view text, struct net_rule *rule)
 {
@@ -262,7 +256,7 @@ static int read_net(const struct reading *r, struct view text, struct net_rule *
 	if (bits < mapped)
 		return refuse(r, rest.ptr, "a block of mapped IPv4 addresses has 96 bits or more; write it as IPv4");
 	rule->bits = (uint8_t)(bits - mapped);
-	clear_host_bits(&rule->ip, rule->bits);
+	addr_clear_host(&rule->ip, rule->bits);
 	return 1;
 }
 
@@ -291,8 +285,8 @@ static int read_target(const struct reading *r, struct view target, struct net_r
 	}
 	rc = read_name(r, target, rule);
 	if (rc == 0 && !r->deny && (is_scheme_name(r->text) || view_is(r->text, "raw")))
-		return refuse(r, target.ptr, "this is a protocol and not a host; write tcp://HOST:PORT, udp://HOST:PORT or icmp://HOST, "
-					     "with * as HOST for every address (raw sockets are never allowed)");
+		return refuse(r, target.ptr, "this is a protocol and not a host; write tcp://HOST:PORT, udp://HOST:PORT or "
+					     "icmp://HOST, with * as HOST for every address (raw sockets are never allowed)");
 	return rc == 0 && r->deny ? refuse_denied_name(r, target.ptr) : rc;
 }
 
@@ -332,8 +326,8 @@ static int refuse_bare_ipv6(const struct reading *r, const char *colon, struct v
 	struct addr a;
 
 	if (addr_parse(view_cut(&rest, '/', NULL), &a) < 0)
-		return refuse(r, address.ptr, "this is neither an IPv6 address, such as [2001:db8::1]:443, nor a name and a port, such "
-					      "as example.com:443");
+		return refuse(r, address.ptr, "this is neither an IPv6 address, such as [2001:db8::1]:443, nor a name and a "
+					      "port, such as example.com:443");
 	str_addf(&why, "an IPv6 address with a port needs brackets; write [%.*s]:%.*s", VIEW_ARG(address), VIEW_ARG(ports));
 	if (whole.len)
 		str_addf(&why, ", or [%.*s] for every port of that address", VIEW_ARG(whole));

@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/sys.h"
 #include "features/registry.h"
+#include "policy/netexplain.h"
 #include "run/cgroup.h"
 #include "run/resolve.h"
 #include "run/sockets.h"
@@ -70,6 +71,21 @@ static int find_sockets(struct prepared *p, struct error *err)
 	return rc;
 }
 
+#define DEAD_RULES_MAX 1000     /* it asks each rule about each */
+
+static void warn_of_dead_rules(struct prepared *p)
+{
+	const size_t count = p->policy->net_deny.len ? p->policy->net_rules.len : 0;
+
+	for (size_t i = 0; i < count && count <= DEAD_RULES_MAX;) {
+		AUTO(str) struct str sentence = STR(4 * PATH_SIZE);
+
+		i = explain_dead_rule(p->policy, i, &sentence);
+		if (sentence.rc == 0 && sentence.len)
+			words_push(&p->warnings, view_of(sentence.buf), "");
+	}
+}
+
 static int prepare(struct prepared *p, struct error *err)
 {
 	int rc = p->policy->frozen ? 0 : policy_freeze(p->policy, err);
@@ -87,6 +103,8 @@ static int prepare(struct prepared *p, struct error *err)
 		rc = build_filter(p, err);
 	if (rc == 0)
 		find_cgroup(p);
+	if (rc == 0)
+		warn_of_dead_rules(p);
 	return rc;
 }
 

@@ -205,6 +205,13 @@ def test_why_says_what_it_wants_to_be_asked(flag, target, part):
     assert done.returncode not in (0, 1) and part in done.stderr and target in done.stderr, done
 
 
+def test_a_rule_that_denials_leave_nothing_of_is_warned_about():
+    done = box.run("--net-allow", "192.0.2.1:80", "--net-deny", "192.0.2.0/24", "--", "true")
+    assert done.returncode == 0 and "warning: the rule '192.0.2.1:80' from --net-allow allows nothing" in done.stderr, done
+    done = box.run("--net-allow", "192.0.2.1:80", "--net-deny", "198.51.100.0/24", "--", "true")
+    assert done.returncode == 0 and "warning" not in done.stderr, done
+
+
 def test_why_answers_for_unix_sockets(tmp_path):
     socket_path = tmp_path / "s"
     assert why("-w", tmp_path, "--connect", socket_path) == (True, f"allowed: connecting to the unix socket {socket_path} is "

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "fault.h"
+#include "policy/netexplain.h"
 #include "run/resolve.h"
 #include "run/why.h"
 
@@ -167,7 +168,8 @@ static void ports_are_read_in_every_spelling(void **state)
 		{ "icmp://host", 0, NULL }, { "icmp://[::1]", 0, NULL }, { "icmp://::1", 0, NULL },
 		{ "host", -EINVAL, "'host': ask for one port" }, { "host:", -EINVAL, "column 6: a port is missing" },
 		{ "65536", -EINVAL, "up to 65535" }, { "-1", -EINVAL, "column 1" }, { "1.2.3.4:0", -EINVAL, "port 0" },
-		{ "::1", -EINVAL, "ask for one port" }, { "[::1]", -EINVAL, "ask for one port" }, { "[::1]443", -EINVAL, "after the bracket" },
+		{ "::1", -EINVAL, "ask for one port" }, { "[::1]", -EINVAL, "ask for one port" },
+		{ "[::1]443", -EINVAL, "after the bracket" },
 		{ "[::1:443", -EINVAL, "not closed" }, { "2001:db8::1:443", -EINVAL, "write [2001:db8::1]:443" },
 		{ "sctp://host:1", -EINVAL, "one of tcp, udp, icmp" }, { "udp://:53", -EINVAL, "ask for a host" },
 		{ "icmp://", -EINVAL, "the rule is empty" }, { "icmp", -EINVAL, "ask for a host" }, { "", -EINVAL, "empty" },
@@ -257,10 +259,44 @@ static void names_that_cannot_be_looked_up_stop_no_answer(void **state)
 	policy_free(p);
 }
 
+/* What is said of the values of --net-allow, one after the other, where these are denied. */
+static void dead_rules_are_named(void **state)
+{
+	static const struct {
+		const char *allow, *deny, *words;
+	} rows[] = {
+		{ "1.2.3.4:80", "0.0.0.0/0", "the rule '1.2.3.4:80' from -r allows nothing: the rule '0.0.0.0/0' from -r denies" },
+		{ "tcp://1.2.3.4:80", "tcp://1.2.3.0/24:1-90", "denies all of it" },
+		{ "tcp://host.test:80", "tcp://*", "denies all of it" },
+		{ "1.2.3.4:80", "udp", NULL },
+		{ "tcp://1.2.3.4", "tcp://*:80", NULL },
+		{ "tcp://1.2.3.4:80,91", "tcp://1.2.3.0/24:1-90", NULL },
+		{ "tcp://1.2.0.0/16:80", "1.2.3.0/24", NULL },
+		{ "tcp://host.test:80", "1.2.3.0/24", NULL }, { "tcp://:80", "0.0.0.0/0", NULL },
+		{ "tcp://[::1]:80", "0.0.0.0/0", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO(str) struct str out = STR(4096);
+		struct policy *p = policy_new();
+
+		assert_int_equal(policy_add(p, "network.allow", rows[i].allow, "-r", NULL), 0);
+		assert_int_equal(policy_add(p, "network.deny", rows[i].deny, "-r", NULL), 0);
+		assert_int_equal(policy_freeze(p, NULL), 0);
+		for (size_t at = 0; at < p->net_rules.len;)
+			at = explain_dead_rule(p, at, &out);
+		assert_int_equal(out.len > 0, rows[i].words != NULL);
+		if (rows[i].words && !strstr(out.buf, rows[i].words))
+			fail_msg("%s: %s", rows[i].allow, out.buf);
+		policy_free(p);
+	}
+}
+
 static void unix_sockets_are_judged_by_their_grants(void **state)
 {
 	static const struct question rows[] = {
-		{ "/run/app.sock", 1, "connecting to the unix socket /run/app.sock is allowed: --unix-allow covers it." },
+		{ "/run/app.sock", 1, "to the unix socket /run/app.sock is allowed: --unix-allow covers it." },
 		{ "/absent/other.sock", 0, "Add --unix-allow /absent/other.sock." },
 		{ "./data/../x", 0, "/x is refused" },
 		{ "@bus", 0, "unless a process of the sandbox owns it." },
@@ -298,6 +334,7 @@ int main(void)
 		CASE(destinations_name_the_rule_and_the_name),
 		CASE(denials_alone_allow_the_rest),
 		CASE(names_that_cannot_be_looked_up_stop_no_answer),
+		CASE(dead_rules_are_named),
 		CASE(unix_sockets_are_judged_by_their_grants),
 		CASE(binding_has_its_own_ports),
 	};
