@@ -120,14 +120,18 @@ const struct option_row option_rows[] = {
 		  "IPv6 address or CIDR block (IPv6 in brackets when ports follow), and nothing or * for any address. PORTS "
 		  "are numbers and LOW-HIGH ranges between commas; without them every port. TCP ports of any address "
 		  "(tcp://:443) are judged by Landlock in the kernel at no cost; every other rule is judged by the "
-		  "supervisor at connect and at each datagram with an address. Names are looked up once, when the "
-		  "program starts. Addresses of a cloud's metadata service are reached only by a rule with that address.",
+		  "supervisor at connect and at each datagram with an address. Any address includes this machine and what "
+		  "listens on it: --net-deny 127.0.0.0/8 --net-deny ::1 leaves it out. Names are looked up when the program starts; "
+		  "under rules with names its DNS questions are answered by sandlock, for those names alone. *.DOMAIN needs "
+		  "user namespaces. A cloud's metadata service is reached only by a rule with its address, or by one that "
+		  "Landlock judges (tcp://:80), which knows ports and no addresses.",
 	  .default_text = "nothing" },
 	{ .flag = "net-deny", .key = "network.deny",
 	  .type = OPT_NET, FIELD(net_deny), .group = NETWORK, .metavar = "RULE",
 	  .help = "refuse what RULE names, whatever --net-allow says; alone: allow everything else",
 	  .more = "RULE is as for --net-allow, without names: an address has many of them. An address is denied in each of its "
-		  "spellings, mapped into IPv6 and inside NAT64 and 6to4 too.",
+		  "spellings, mapped into IPv6 and inside NAT64 and 6to4 too. Denials alone, such as udp://*, allow the rest; the "
+		  "words udp and raw of older releases refuse these and allow nothing.",
 	  .default_text = "nothing" },
 	{ .flag = "net-preset", .key = "network.presets",
 	  .type = OPT_LIST, FIELD(net_presets), .group = NETWORK, .metavar = "NAME",
