@@ -46,6 +46,12 @@ static const struct preset_entry base_entries[] = {
 	LINK(R, "/etc/localtime"),
 	FILES(R, "/etc/locale.alias"),
 	FILES(R, "/etc/mime.types"),
+	/* what tools take for granted to such a degree that a refusal ends them: pip, wget, file */
+	FILES(R, "/etc/debian_version"),
+	FILES(R, "/etc/lsb-release"),
+	FILES(R, "/etc/wgetrc"),
+	FILES(R, "/etc/magic"),
+	FILES(R, "/etc/timezone"),
 	/* TLS: not /etc/ssl, whose folder "private" has keys */
 	FILES(R, "/etc/ssl/certs"),
 	FILES(R, "/etc/ssl/cert.pem"),
@@ -103,7 +109,17 @@ static const struct preset_entry build_entries[] = {
 	FILES(RX | ACCESS_WRITE, "/tmp"),
 	FILES(R, "/etc/ld.so.conf"),
 	FILES(R, "/etc/ld.so.conf.d"),
+	/* git ends where it cannot read one of these; not the folder, which may have a file of passwords */
 	FILES(R, "/etc/gitconfig"),
+	FILES(R, "~/.gitconfig"),
+	FILES(R, "~/.config/git/config"),
+	FILES(R, "~/.config/git/ignore"),
+	FILES(R, "~/.config/git/attributes"),
+	/* java's run time ends without its security settings; "management" beside them may have passwords */
+	FILES(R, "/etc/java-11-openjdk/security"),
+	FILES(R, "/etc/java-17-openjdk/security"),
+	FILES(R, "/etc/java-21-openjdk/security"),
+	FILES(R, "/etc/java-25-openjdk/security"),
 	FILES(RX, "~/.cargo/bin"),
 	FILES(RX, "~/.rustup"),
 	FILES(RW, "~/.cargo/registry"),
@@ -121,9 +137,6 @@ static const struct preset_entry agent_entries[] = {
 	FILES(R, "/etc/inputrc"),
 	FILES(R, "/etc/terminfo"),
 	FILES(R, "/etc/shells"),
-	FILES(R, "~/.gitconfig"),
-	FILES(R, "~/.config/git/config"),
-	FILES(R, "~/.config/git/ignore"),
 };
 
 #define ENTRIES(table) .entries = (table), .count = ARRAY_SIZE(table)
@@ -135,9 +148,9 @@ const struct preset presets[] = {
 	  ENTRIES(python_entries) },
 	{ .name = "node", .help = "base and the caches of npm, yarn and pnpm (write)", .includes = "base",
 	  ENTRIES(node_entries) },
-	{ .name = "build", .help = "base, /tmp (write), and the tool chains and caches of C, Rust and Go",
+	{ .name = "build", .help = "base, /tmp (write), git's settings (read), and the tool chains and caches of C, Java, Rust and Go",
 	  .includes = "base", ENTRIES(build_entries) },
-	{ .name = "agent", .help = "build, and what a shell and git read of their settings", .includes = "build",
+	{ .name = "agent", .help = "build, and what a shell reads of its settings", .includes = "build",
 	  ENTRIES(agent_entries) },
 };
 const size_t preset_count = ARRAY_SIZE(presets);

@@ -2,6 +2,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -217,6 +218,52 @@ def test_a_static_program_needs_no_grant_but_its_name(work):
 @pytest.mark.parametrize("preset", ["python", "node", "build", "agent"])
 def test_every_preset_starts_a_program(preset):
     box.check(box.run("--preset", preset, "--", "/bin/sh", "-c", "echo fine >/dev/null"))
+
+
+def test_pip_installs_a_project_under_its_preset(work):
+    if subprocess.run([box.PYTHON, "-c", "import setuptools, wheel, pip"], capture_output=True).returncode:
+        pytest.skip("allowed: program: pip, setuptools or wheel is not installed")
+    (work / "setup.py").write_text("from setuptools import setup\nsetup(name='one', version='1', py_modules=['one'])\n")
+    (work / "one.py").write_text("print('works')\n")
+    done = box.run("--preset", "python", "-w", work, "--clean-env", "--env", "PIP_CONFIG_FILE=/dev/null", "--", box.PYTHON, "-m",
+                   "pip", "install", "--no-index", "--no-deps", "--no-build-isolation", "--target", work / "out", ".",
+                   cwd=work, timeout=120)
+    box.check(done)
+    assert box.check(box.run("-r", work, "--", box.PYTHON, work / "out/one.py")).stdout == "works\n"
+
+
+@pytest.fixture
+def home():
+    """Not below /tmp, which the preset build grants."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="sandlock-home.") as folder:
+        yield folder
+
+
+@pytest.mark.parametrize("place", [".gitconfig", ".config/git/config"])
+def test_git_works_beside_the_users_settings(work, home, place):
+    needs("git")
+    os.makedirs(home + "/.config/git")
+    for name, text in ((place, "[user]\n\tname = Somebody\n"), (".config/git/credentials", "secret\n")):
+        with open(os.path.join(home, name), "w") as out:
+            out.write(text)
+    settings = {name: value for name, value in os.environ.items() if name != "XDG_CONFIG_HOME"}
+    done = box.run("--preset", "build", "-w", work, "--", "sh", "-c", "git init -q . && git config user.name;"
+                   "! cat $HOME/.config/git/credentials", cwd=work, env={**settings, "HOME": home})
+    assert done.stdout == "Somebody\n" and "unable to access" not in done.stderr, done
+
+
+def test_wget_and_file_find_what_they_cannot_do_without():
+    needs("wget", "file")
+    assert "Exiting" not in box.run("--", "wget", "-t", "1", "http://127.0.0.1:1/").stderr
+    done = box.check(box.run("--", "file", "/usr/bin/env"))
+    assert "cannot read" not in done.stdout + done.stderr
+
+
+def test_java_runs_a_program(work):
+    needs("javac")
+    (work / "T.java").write_text("public class T { public static void main(String[] a) throws Exception {\n"
+                                 "System.out.println(javax.net.ssl.SSLContext.getDefault() != null); } }\n")
+    assert box.check(box.run("--preset", "build", "-w", work, "--", "java", work / "T.java", timeout=120)).stdout == "true\n"
 
 
 def test_programs_work_without_a_supervisor(work):
