@@ -157,7 +157,8 @@ SANDLOCK_API int sandlock_policy_freeze(sandlock_policy *policy, sandlock_error 
 
 /*
  * What a person should know about a frozen policy: a sentence for each grant that reaches a socket which controls the
- * host (a container engine, a message bus, a key agent). NULL past the last one, and for a policy that is not frozen.
+ * host (a container engine, a message bus, a key agent). A start may add more: for each host of a network preset that was
+ * not found, when others of it were. NULL past the last one, and for a policy that is not frozen.
  * Owned by the policy.
  */
 SANDLOCK_API const char *sandlock_policy_warning(const sandlock_policy *policy, size_t index);

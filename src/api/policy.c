@@ -235,9 +235,7 @@ static int print(const struct policy *p, const struct grants *grants, enum sandl
 
 const char *sandlock_policy_warning(const sandlock_policy *policy, size_t index)
 {
-	if (!policy || !policy->prepared || index >= policy->prepared->warnings.len)
-		return NULL;
-	return policy->prepared->warnings.at[index].text;
+	return policy && policy->prepared ? prepared_warning(policy->prepared, index) : NULL;
 }
 
 int sandlock_policy_print(const sandlock_policy *policy, enum sandlock_format format, char **out, sandlock_error **err)

@@ -114,12 +114,16 @@ static int print_policy(const sandlock_policy *policy, const struct program *pro
 	return out_result(&out);
 }
 
-static void show_warnings(const sandlock_policy *policy)
+/* Those from `first` on; how many there are then. */
+static size_t show_warnings(const sandlock_policy *policy, size_t first, bool quiet)
 {
 	const char *warning;
+	size_t i;
 
-	for (size_t i = 0; (warning = sandlock_policy_warning(policy, i)); i++)
-		out_say("warning: %s", warning);
+	for (i = first; (warning = sandlock_policy_warning(policy, i)); i++)
+		if (!quiet)
+			out_say("warning: %s", warning);
+	return i;
 }
 
 static int run_program(sandlock_policy **policy, const struct program *program, const struct request *request,
@@ -138,7 +142,10 @@ static int run_program(sandlock_policy **policy, const struct program *program, 
 	args.argv = program->argv;
 	args.flags = watch_lends_terminal(&watch) ? SANDLOCK_SPAWN_FOREGROUND : 0;
 	strays_adopt();
+	size_t known = show_warnings(*policy, 0, true);
 	rc = sandlock_spawn(*policy, &args, &box, &err);
+	if (rc >= 0)
+		show_warnings(*policy, known, after->quiet);
 	/* While the program runs: it is time that nobody waits for. */
 	sandlock_policy_free(TAKE(*policy));
 	if (rc < 0) {
@@ -189,8 +196,7 @@ static int run_with(sandlock_policy **policy, const struct request *request, con
 	if (rc < 0)
 		return out_no_memory();
 	after->has_timeout = sandlock_policy_number(*policy, "limits.timeout", &after->timeout) == 0;
-	if (!request->quiet)
-		show_warnings(*policy);
+	show_warnings(*policy, 0, request->quiet);
 	after->explained = sandlock_policy_get(*policy, "explain", 0) != NULL;
 	if (request->print)
 		rc = print_policy(*policy, &program, request->print);

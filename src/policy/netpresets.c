@@ -6,7 +6,7 @@
 #include "base/mem.h"
 
 static const char *const npm[] = {
-	"tcp://registry.npmjs.org:443",
+	"tcp://registry.npmjs.org:443", "tcp://nodejs.org:443",
 };
 
 static const char *const yarn[] = {
@@ -26,11 +26,12 @@ static const char *const crates[] = {
 };
 
 static const char *const rustup[] = {
-	"tcp://static.rust-lang.org:443",
+	"tcp://static.rust-lang.org:443", "tcp://sh.rustup.rs:443",
 };
 
 static const char *const golang[] = {
-	"tcp://proxy.golang.org:443", "tcp://sum.golang.org:443", "tcp://go.dev:443", "tcp://storage.googleapis.com:443",
+	"tcp://proxy.golang.org:443", "tcp://sum.golang.org:443", "tcp://go.dev:443", "tcp://dl.google.com:443",
+	"tcp://storage.googleapis.com:443",
 };
 
 static const char *const rubygems[] = {
@@ -43,7 +44,8 @@ static const char *const maven[] = {
 
 static const char *const gradle[] = {
 	"tcp://services.gradle.org:443", "tcp://plugins.gradle.org:443", "tcp://downloads.gradle.org:443",
-	"tcp://repo.maven.apache.org:443", "tcp://repo1.maven.org:443",
+	"tcp://plugins-artifacts.gradle.org:443", "tcp://repo.maven.apache.org:443", "tcp://repo1.maven.org:443",
+	"tcp://github.com:443", "tcp://objects.githubusercontent.com:443", "tcp://release-assets.githubusercontent.com:443",
 };
 
 static const char *const nuget[] = {
@@ -55,29 +57,33 @@ static const char *const packagist[] = {
 	"tcp://codeload.github.com:443",
 };
 
-/* ssh too: git fetches over it. */
+/* ssh too: git fetches over it. The last line is of large files (LFS). */
 static const char *const github[] = {
 	"tcp://github.com:443,22", "tcp://api.github.com:443", "tcp://codeload.github.com:443",
 	"tcp://raw.githubusercontent.com:443", "tcp://objects.githubusercontent.com:443", "tcp://uploads.github.com:443",
-	"tcp://release-assets.githubusercontent.com:443", "tcp://ghcr.io:443",
+	"tcp://release-assets.githubusercontent.com:443", "tcp://ghcr.io:443", "tcp://pkg-containers.githubusercontent.com:443",
+	"tcp://gist.github.com:443,22", "tcp://ssh.github.com:443",
+	"tcp://media.githubusercontent.com:443", "tcp://github-cloud.githubusercontent.com:443",
+	"tcp://github-cloud.s3.amazonaws.com:443",
 };
 
 static const char *const gitlab[] = {
 	"tcp://gitlab.com:443,22", "tcp://registry.gitlab.com:443",
 };
 
-/* Packages are signed, so their lists and files come without TLS. */
+/* Packages are signed, so their lists and files come without TLS. Ubuntu's installer writes mirrors by country. */
 static const char *const debian[] = {
 	"tcp://deb.debian.org:80,443", "tcp://security.debian.org:80,443",
 };
 
 static const char *const ubuntu[] = {
-	"tcp://archive.ubuntu.com:80,443", "tcp://security.ubuntu.com:80,443", "tcp://ports.ubuntu.com:80,443",
+	"tcp://archive.ubuntu.com:80,443", "tcp://*.archive.ubuntu.com:80,443", "tcp://security.ubuntu.com:80,443",
+	"tcp://ports.ubuntu.com:80,443",
 };
 
 static const char *const apt[] = {
 	"tcp://deb.debian.org:80,443", "tcp://security.debian.org:80,443", "tcp://archive.ubuntu.com:80,443",
-	"tcp://security.ubuntu.com:80,443", "tcp://ports.ubuntu.com:80,443",
+	"tcp://*.archive.ubuntu.com:80,443", "tcp://security.ubuntu.com:80,443", "tcp://ports.ubuntu.com:80,443",
 };
 
 static const char *const alpine[] = {
@@ -91,24 +97,25 @@ static const char *const huggingface[] = {
 
 static const char *const docker[] = {
 	"tcp://registry-1.docker.io:443", "tcp://auth.docker.io:443", "tcp://production.cloudflare.docker.com:443",
+	"tcp://docker-images-prod.6aa30f8b08e16409b46e0173d6de2f56.r2.cloudflarestorage.com:443",
 };
 
 #define RULES(table) .rules = (table), .count = ARRAY_SIZE(table)
 
 const struct net_preset net_presets[] = {
-	{ .name = "npm", .help = "the npm registry", RULES(npm) },
+	{ .name = "npm", .help = "the npm registry, and node's headers for what is compiled", RULES(npm) },
 	{ .name = "yarn", .help = "yarn's own hosts and the npm registry", RULES(yarn) },
 	{ .name = "pypi", .help = "the Python Package Index", RULES(pypi) },
 	{ .name = "conda", .help = "conda-forge and Anaconda's channels", RULES(conda) },
-	{ .name = "crates", .help = "crates.io, as cargo uses it", RULES(crates) },
-	{ .name = "rustup", .help = "Rust's tool chains", RULES(rustup) },
+	{ .name = "crates", .help = "crates.io, as cargo uses it (before 1.70 it needs the preset github too)", RULES(crates) },
+	{ .name = "rustup", .help = "Rust's tool chains, and the script that installs rustup", RULES(rustup) },
 	{ .name = "golang", .help = "Go's module proxy, checksum database and tool chains", RULES(golang) },
 	{ .name = "rubygems", .help = "RubyGems, as gem and bundler use it", RULES(rubygems) },
 	{ .name = "maven", .help = "Maven Central", RULES(maven) },
-	{ .name = "gradle", .help = "Gradle's distributions and plugins, and Maven Central", RULES(gradle) },
+	{ .name = "gradle", .help = "Gradle's distributions (kept at GitHub) and plugins, and Maven Central", RULES(gradle) },
 	{ .name = "nuget", .help = "the NuGet gallery", RULES(nuget) },
 	{ .name = "packagist", .help = "Packagist and the archives that composer fetches", RULES(packagist) },
-	{ .name = "github", .help = "GitHub: git over TLS and ssh, the API, archives, releases, packages", RULES(github) },
+	{ .name = "github", .help = "GitHub: git over TLS and ssh, gists, API, archives, releases, packages, LFS", RULES(github) },
 	{ .name = "gitlab", .help = "gitlab.com: git over TLS and ssh, the API, packages", RULES(gitlab) },
 	{ .name = "debian", .help = "Debian's packages (also without TLS: they are signed)", RULES(debian) },
 	{ .name = "ubuntu", .help = "Ubuntu's packages (also without TLS: they are signed)", RULES(ubuntu) },

@@ -29,6 +29,7 @@ struct net_rule {
 	uint8_t target;         /* enum net_target */
 	uint8_t bits;           /* of TARGET_NET */
 	bool deny;
+	uint16_t preset;        /* 1 + place in policy->net_presets of the one that it comes from; 0: it was typed */
 	uint32_t word;          /* index into policy->net_words: the value as it was typed, by whom, and where */
 	struct addr ip;         /* of TARGET_NET, host bits zero, no port */
 	char *name;             /* lower case, no final dot; owned */

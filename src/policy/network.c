@@ -34,8 +34,10 @@ static int add_words(struct policy *p, const struct words *w, bool deny)
 	return rc;
 }
 
-static int add_preset(struct policy *p, const struct word *name)
+static int add_preset(struct policy *p, size_t index)
 {
+	const struct word *name = &p->net_presets.at[index];
+	size_t before = p->net_rules.len;
 	const struct net_preset *preset = net_preset_by_name(view_of(name->text));
 	AUTO(str) struct str origin = STR(4200);
 	int rc = 0;
@@ -45,6 +47,8 @@ static int add_preset(struct policy *p, const struct word *name)
 		return origin.rc;
 	for (size_t i = 0; i < preset->count && rc == 0; i++)
 		rc = add_value(p, view_of(preset->rules[i]), false, origin.buf);
+	for (size_t i = before; i < p->net_rules.len; i++)
+		p->net_rules.at[i].preset = (uint16_t)(index + 1);
 	return rc;
 }
 
@@ -94,7 +98,7 @@ static int read_rules(struct policy *p)
 	int rc = add_words(p, &p->net_allow, false);
 
 	for (size_t i = 0; i < p->net_presets.len && rc == 0; i++)
-		rc = add_preset(p, &p->net_presets.at[i]);
+		rc = add_preset(p, i);
 	if (rc == 0)
 		rc = add_older(p);
 	if (rc == 0)
@@ -153,6 +157,7 @@ static void find_facts(struct policy *p)
 
 		f->names |= rule->target == TARGET_NAME;
 		f->suffixes |= rule->target == TARGET_SUFFIX;
+		f->typed_suffixes |= rule->target == TARGET_SUFFIX && !rule->preset;
 		f->judged |= f->protos[rule->proto] && !is_carried(rule);
 	}
 	/* The resolver is asked over UDP, and there is nothing to ask it without these. */

@@ -60,6 +60,7 @@ struct net_facts {
 	bool judged;
 	bool names;
 	bool suffixes;
+	bool typed_suffixes;            /* not of presets alone */
 	bool protos[NET_PROTOS];
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "policy/network.h"
 
 static bool has_address(const struct addresses *list, const struct addr *a)
@@ -59,24 +60,90 @@ static int not_found(const struct policy *p, const struct net_rule *rule, int rc
 			 why);
 }
 
-static int pin(struct names *n, const struct policy *p, const struct net_rule *rule, names_lookup lookup,
+/* --- looking up: a name that nobody answers for takes seconds, so they are asked for together --- */
+
+#define LOOKUP_THREADS 8
+
+struct search {
+	const struct net_rule *rule;
+	struct addresses found;
+	const char *why;
+	int rc;
+};
+
+struct searches {
+	struct search *at;
+	size_t count;
+	atomic_size_t next;
+	names_lookup lookup;
+};
+
+static void *search_some(void *arg)
+{
+	struct searches *s = arg;
+	size_t i;
+
+	while ((i = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed)) < s->count) {
+		struct search *one = &s->at[i];
+
+		one->why = "the name service knows the name, but no address of it";
+		one->rc = s->lookup(one->rule->name, &one->found, &one->why);
+		if (one->rc == 0 && one->found.len == 0)
+			one->rc = -EHOSTUNREACH;
+	}
+	return NULL;
+}
+
+/* With fewer threads where they cannot be had: this one is enough. */
+static void search_all(struct searches *s)
+{
+	pthread_t threads[LOOKUP_THREADS - 1];
+	size_t started = 0;
+
+	while (started < ARRAY_SIZE(threads) && started + 1 < s->count &&
+	       thread_start(&threads[started], search_some, s) == 0)
+		started++;
+	search_some(s);
+	while (started)
+		pthread_join(threads[--started], NULL);
+}
+
+/* --- what was found --- */
+
+static bool preset_is_found(const struct searches *s, unsigned preset)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->at[i].rule->preset == preset && s->at[i].rc == 0)
+			return true;
+	return false;
+}
+
+static int warn(struct names *n, const struct policy *p, const struct search *one)
+{
+	AUTO(str) struct str text = STR(4096);
+
+	str_addf(&text, "the network preset %s is without %s, which has no address: %s",
+		 p->net_presets.at[one->rule->preset - 1].text, one->rule->name, one->why);
+	return text.rc < 0 ? text.rc : words_push(&n->warnings, (struct view){ text.buf, text.len }, "");
+}
+
+static int pin(struct names *n, const struct policy *p, const struct searches *s, const struct search *one,
 	       struct error *err)
 {
-	struct addresses found = { 0 };
-	const char *why = "the name service knows the name, but no address of it";
-	int rc = lookup(rule->name, &found, &why);
+	int rc = one->rc;
 
-	if (rc == 0 && found.len == 0)
-		rc = -EHOSTUNREACH;
-	if (rc < 0 && rc != -ENOMEM)
-		not_found(p, rule, rc, why, err);
-	for (size_t i = 0; i < found.len && rc == 0; i++) {
-		const struct net_pin one = { rule->name, found.at[i] };
-
-		rc = VEC_PUSH(n->pins, n->cap, n->count, one);
+	if (rc < 0 && rc != -ENOMEM) {
+		if (!one->rule->preset || !preset_is_found(s, one->rule->preset))
+			return not_found(p, one->rule, rc, one->why, err);
+		rc = warn(n, p, one);
+		return rc < 0 ? no_memory(err) : 0;
 	}
-	mem_free(found.at);
-	return rc == -ENOMEM ? no_memory(err) : rc;
+	for (size_t i = 0; i < one->found.len && rc == 0; i++) {
+		const struct net_pin pinned = { one->rule->name, one->found.at[i] };
+
+		rc = VEC_PUSH(n->pins, n->cap, n->count, pinned);
+	}
+	return rc < 0 ? no_memory(err) : 0;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -96,7 +163,7 @@ static int compare_places(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The first rule of every name, in the order of the rules. */
+/* One rule of every name, in the order of the rules: the first that was typed, else the first. */
 static int list_names(const struct policy *p, const struct net_rule ***out, size_t *count)
 {
 	const struct net_rule **list = mem_array(p->net_rules.len, sizeof(void *));
@@ -112,6 +179,8 @@ static int list_names(const struct policy *p, const struct net_rule ***out, size
 	for (size_t i = 0; i < len; i++)
 		if (kept == 0 || strcmp(list[i]->name, list[kept - 1]->name) != 0)
 			list[kept++] = list[i];
+		else if (list[kept - 1]->preset && !list[i]->preset)
+			list[kept - 1] = list[i];
 	qsort(list, kept, sizeof(void *), compare_places);
 	*out = list;
 	*count = kept;
@@ -121,13 +190,23 @@ static int list_names(const struct policy *p, const struct net_rule ***out, size
 static int pin_all(struct names *n, const struct policy *p, names_lookup lookup, struct error *err)
 {
 	AUTO(free) const struct net_rule **list = NULL;
-	size_t count = 0;
-	int rc = list_names(p, &list, &count);
+	struct searches s = { .lookup = lookup };
+	int rc = list_names(p, &list, &s.count);
 
 	if (rc < 0)
 		return no_memory(err);
-	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = pin(n, p, list[i], lookup, err);
+	s.at = mem_array(s.count, sizeof *s.at);
+	if (!s.at)
+		return no_memory(err);
+	atomic_init(&s.next, 0);
+	for (size_t i = 0; i < s.count; i++)
+		s.at[i] = (struct search){ .rule = list[i] };
+	search_all(&s);
+	for (size_t i = 0; i < s.count && rc == 0; i++)
+		rc = pin(n, p, &s, &s.at[i], err);
+	for (size_t i = 0; i < s.count; i++)
+		mem_free(s.at[i].found.at);
+	mem_free(s.at);
 	return rc;
 }
 
@@ -193,5 +272,6 @@ void names_unref(struct names *n)
 		return;
 	netmatch_free(n->match);
 	mem_free(n->pins);
+	words_fini(&n->warnings);
 	mem_free(n);
 }

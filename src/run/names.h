@@ -34,11 +34,14 @@ struct names {
 	size_t count;
 	size_t cap;
 	struct netmatch *match;
+	struct words warnings;          /* about names of presets that were not found */
 };
 
 /*
- * The names of a frozen policy, which must outlive them. A name that `lookup` does not find is an error whose sentence
- * names it, its rule and the reason; where `lookup` is NULL, names stand for nothing. *out has one user.
+ * The names of a frozen policy, which must outlive them; `lookup` is called by several threads at once. A name that it does
+ * not find is an error whose sentence names it, its rule and the reason; but a warning, when another name of the same
+ * network preset is found: one host that is away shall not take the rest along. Where `lookup` is NULL, names stand for
+ * nothing. *out has one user.
  */
 int names_resolve(const struct policy *p, names_lookup lookup, struct names **out, struct error *err);
 struct names *names_ref(struct names *n);

@@ -215,6 +215,26 @@ int prepared_ruleset(struct prepared *p, const struct grants *extra, int *fd, bo
 
 #define NAMES_FRESH_NS (60 * UINT64_C(1000000000))
 
+void prepared_warn(struct prepared *p, const char *sentence)
+{
+	bool known = false;
+
+	pthread_mutex_lock(&p->lock);
+	for (size_t i = 0; i < p->warnings.len && !known; i++)
+		known = strcmp(p->warnings.at[i].text, sentence) == 0;
+	if (!known)
+		words_push(&p->warnings, view_of(sentence), "");
+	pthread_mutex_unlock(&p->lock);
+}
+
+const char *prepared_warning(struct prepared *p, size_t index)
+{
+	pthread_mutex_lock(&p->lock);
+	const char *text = index < p->warnings.len ? p->warnings.at[index].text : NULL;
+	pthread_mutex_unlock(&p->lock);
+	return text;
+}
+
 int prepared_names(struct prepared *p, struct names **out, struct error *err)
 {
 	struct names *fresh = NULL;
@@ -229,6 +249,8 @@ int prepared_names(struct prepared *p, struct names **out, struct error *err)
 		if (rc == 0) {
 			names_unref(p->names);
 			p->names = fresh;
+			for (size_t i = 0; i < fresh->warnings.len; i++)
+				prepared_warn(p, fresh->warnings.at[i].text);
 		}
 	}
 	if (rc == 0)

@@ -23,7 +23,7 @@ struct prepared {
 	struct grants grants;           /* descriptors stay open: later rulesets need them */
 	struct virtuals virtuals;
 	struct socket_grants sockets;   /* empty when no socket by path is in reach */
-	struct words warnings;          /* for whoever shows them: sentences about grants that reach far */
+	struct words warnings;          /* under the lock: sentences about grants that reach far, and presets that do not */
 	struct landlock_plan landlock;
 	struct dispatch dispatch;       /* the active features, without state: a sandbox copies it */
 	struct sysrules *rules;
@@ -44,6 +44,10 @@ void prepared_unref(struct prepared *p);
 /* The policy's own reference goes: no sandbox will be started from it any more, so the descriptors of the grants are not
  * needed, whoever else still has one. */
 void prepared_retire(struct prepared *p);
+
+/* What a person should know, said once; the sentences stay until the end. */
+void prepared_warn(struct prepared *p, const char *sentence);
+const char *prepared_warning(struct prepared *p, size_t index);
 
 /* The Landlock ruleset for the grants and `extra`: *own tells whether the caller must close it. */
 int prepared_ruleset(struct prepared *p, const struct grants *extra, int *fd, bool *own, struct error *err);

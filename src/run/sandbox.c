@@ -56,10 +56,15 @@ static int make_island(struct sandbox *box, const struct launch_plan *lp, struct
 
 	if (!resolver_wanted(p))
 		return 0;
-	bool needed = policy_has_suffixes(p);
+	bool needed = p->net_facts.typed_suffixes;
 	int rc = island_start(&box->island, lp->plan.fd_floor, needed ? err : NULL);
+	if (rc < 0 && needed)
+		return error_add(err, rc, "cannot start the resolver that rules such as *.example.com need");
+	if (rc < 0 && policy_has_suffixes(p))
+		prepared_warn(box->prepared, "a network preset is without its rules such as *.example.com: the resolver that "
+			      "they need wants user namespaces, which this system refuses");
 	if (rc < 0)
-		return needed ? error_add(err, rc, "cannot start the resolver that rules such as *.example.com need") : 0;
+		return 0;
 	box->supervisor.island = &box->island.island;
 	return 0;
 }

@@ -366,6 +366,15 @@ print(tried(lambda: udp_connected("api.example.com", "8.8.8.8"))[:7])
     assert done.stdout.splitlines() == ["198.51.100.7", "errno 1"] or done.stdout.startswith("2001:"), done
 
 
+def test_without_namespaces_a_preset_goes_without_its_suffixes(zone):
+    zone.zone({"archive.ubuntu.com": {"A": ["198.51.100.7"]}, "security.ubuntu.com": {"A": ["198.51.100.7"]},
+               "ports.ubuntu.com": {"A": ["198.51.100.7"]}})
+    done = zone.bare("unshare", "-Ur", "sh", "-c", NO_NAMESPACES, "sh", box.SANDLOCK, "run", "--net-preset", "ubuntu", "--",
+                     box.PYTHON, "-c", ASK + "print(connects('archive.ubuntu.com', 80))")
+    assert done.stdout == "198.51.100.7\n", done
+    assert "warning: a network preset is without its rules such as *.example.com" in done.stderr, done
+
+
 def islands():
     names = []
     for pid in os.listdir("/proc"):

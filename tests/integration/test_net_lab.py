@@ -58,3 +58,20 @@ def test_curl_falls_back_from_an_address_that_is_silent(lab):
                    "http://two.example.com/")
     assert done.stdout.endswith(GOOD4), done                # curl then gives up: an echo is no answer of HTTP
     assert ("tcp", SILENT6, 80) in lab.destinations()
+
+
+def test_a_host_of_a_preset_that_is_away_takes_only_itself_along(lab):
+    lab.zone({"pypi.org": {"A": ["198.51.100.7"]}})
+    code = TRY_TCP.replace("sys.argv[1:]", '["pypi.org:443", "files.pythonhosted.org:443"]')
+    done = lab.python(code, "--net-preset", "pypi")
+    assert "pypi.org:443 ::ffff:198.51.100.7\nfiles.pythonhosted.org:443 gaierror" in done.stdout, done
+    assert "warning: the network preset pypi is without files.pythonhosted.org, which has no address" in done.stderr
+    assert "warning" not in lab.run("--quiet", "--net-preset", "pypi", "--", "true").stderr
+    typed = lab.run("--net-preset", "pypi", "--net-allow", "files.pythonhosted.org", "--", "true")
+    assert typed.returncode == 125 and "'files.pythonhosted.org' of the network rule" in typed.stderr
+
+
+def test_a_preset_of_which_nothing_is_there_does_not_start(lab):
+    lab.zone({})
+    done = lab.run("--net-preset", "pypi", "--", "true")
+    assert done.returncode == 125 and "has no address" in done.stderr

@@ -1,5 +1,6 @@
 /* Names of rules become pinned addresses: each once, all or nothing, and with a sentence that says which one failed. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include "run/names.h"
 
 static struct str asked = STR(10000);
+static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
 
 static int push(struct addresses *out, const char *text)
 {
@@ -32,7 +34,9 @@ static int lookup(const char *name, struct addresses *out, const char **why)
 	bool known = false;
 	int rc = 0;
 
+	pthread_mutex_lock(&asking);
 	str_addf(&asked, "%s ", name);
+	pthread_mutex_unlock(&asking);
 	for (size_t i = 0; i < ARRAY_SIZE(zone) && rc == 0; i++) {
 		if (strcmp(zone[i][0], name) != 0)
 			continue;
@@ -79,7 +83,10 @@ static void every_name_is_looked_up_once_in_the_order_of_the_rules(void **state)
 
 	(void)state;
 	assert_int_equal(names_resolve(p, lookup, &n, NULL), 0);
-	assert_string_equal(asked.buf, "b.test a.test ");
+	assert_int_equal(asked.len, strlen("b.test a.test "));
+	assert_true(strstr(asked.buf, "a.test") && strstr(asked.buf, "b.test"));
+	assert_string_equal(n->pins[0].name, "b.test");
+	assert_string_equal(n->pins[2].name, "a.test");
 	assert_int_equal(n->count, 3);
 	assert_true(allows(n, "192.0.2.1", 443) && allows(n, "192.0.2.1", 80) && allows(n, "2001:db8::1", 443));
 	assert_true(allows(n, "192.0.2.2", 9) && allows(n, "192.0.2.9", 9));
@@ -155,18 +162,96 @@ static void the_host_knows_itself_and_says_why_it_does_not_know_others(void **st
 	mem_free(found.at);
 }
 
-static void every_allocation_may_fail(void **state)
+/* Each waits until all of them have been asked for. */
+static pthread_barrier_t together;
+
+static int lookup_together(const char *name, struct addresses *out, const char **why)
 {
-	struct policy *p = POLICY("a.test:443", "b.test:80");
+	(void)why;
+	(void)name;
+	pthread_barrier_wait(&together);
+	return push(out, "192.0.2.7");
+}
+
+static void names_are_looked_up_at_the_same_time(void **state)
+{
+	struct policy *p = POLICY("a.test", "b.test", "c.test", "d.test", "e.test", "f.test", "g.test", "h.test");
+	struct names *n = NULL;
 
 	(void)state;
+	pthread_barrier_init(&together, NULL, 8);
+	assert_int_equal(names_resolve(p, lookup_together, &n, NULL), 0);
+	assert_int_equal(n->count, 8);
+	pthread_barrier_destroy(&together);
+	names_unref(n);
+	policy_free(p);
+}
+
+/* Of each preset one host is there, but of "gitlab" none. */
+static int lookup_preset(const char *name, struct addresses *out, const char **why)
+{
+	*why = "it is away";
+	return strcmp(name, "pypi.org") == 0 ? push(out, "192.0.2.8") : -EHOSTUNREACH;
+}
+
+static struct policy *preset_policy(const char *preset, const char *rule)
+{
+	struct policy *p = policy_new();
+
+	assert_int_equal(policy_add(p, "network.presets", preset, "--net-preset", NULL), 0);
+	if (rule)
+		assert_int_equal(policy_add(p, "network.allow", rule, "web.toml:7", NULL), 0);
+	assert_int_equal(policy_freeze(p, NULL), 0);
+	return p;
+}
+
+static void a_host_of_a_preset_that_is_not_found_is_left_out_with_a_warning(void **state)
+{
+	struct policy *p = preset_policy("pypi", NULL);
+	struct names *n = NULL;
+
+	(void)state;
+	assert_int_equal(names_resolve(p, lookup_preset, &n, NULL), 0);
+	assert_true(allows(n, "192.0.2.8", 443));
+	assert_int_equal(n->warnings.len, 1);
+	assert_string_equal(n->warnings.at[0].text, "the network preset pypi is without files.pythonhosted.org, which has no "
+						    "address: it is away");
+	names_unref(n);
+	policy_free(p);
+}
+
+static void what_was_typed_and_presets_of_which_nothing_is_found_stop_the_start(void **state)
+{
+	static const struct {
+		const char *preset, *rule, *part;
+	} rows[] = {
+		{ "gitlab", NULL, "the name 'gitlab.com' of the network rule" },
+		{ "pypi", "away.test:1", "'away.test'" },
+		{ "pypi", "files.pythonhosted.org", "from web.toml:7" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct policy *p = preset_policy(rows[i].preset, rows[i].rule);
+		struct error err = { 0 };
+		struct names *n = NULL;
+
+		assert_int_equal(names_resolve(p, lookup_preset, &n, &err), -EHOSTUNREACH);
+		if (!strstr(err.text, rows[i].part))
+			fail_msg("%s", err.text);
+		policy_free(p);
+	}
+}
+
+static void walk_allocations(struct policy *p, names_lookup search)
+{
 	for (int n = 0;; n++) {
 		struct names *names = NULL;
 		struct error err = { 0 };
 
 		forget(NULL);
 		fault_arm(n);
-		int rc = names_resolve(p, lookup, &names, &err);
+		int rc = names_resolve(p, search, &names, &err);
 		if (!fault_fired()) {
 			assert_int_equal(rc, 0);
 			names_unref(names);
@@ -181,6 +266,14 @@ static void every_allocation_may_fail(void **state)
 	policy_free(p);
 }
 
+static void every_allocation_may_fail(void **state)
+{
+	(void)state;
+	walk_allocations(POLICY("a.test:443"), lookup);
+	walk_allocations(POLICY("a.test:443", "b.test:80"), lookup);
+	walk_allocations(preset_policy("pypi", NULL), lookup_preset);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +282,9 @@ int main(void)
 		cmocka_unit_test_setup(without_names_nothing_is_looked_up, forget),
 		cmocka_unit_test_setup(names_stand_for_nothing_where_they_are_not_looked_up, forget),
 		cmocka_unit_test_setup(the_host_knows_itself_and_says_why_it_does_not_know_others, forget),
+		cmocka_unit_test_setup(names_are_looked_up_at_the_same_time, forget),
+		cmocka_unit_test_setup(a_host_of_a_preset_that_is_not_found_is_left_out_with_a_warning, forget),
+		cmocka_unit_test_setup(what_was_typed_and_presets_of_which_nothing_is_found_stop_the_start, forget),
 		cmocka_unit_test_setup(every_allocation_may_fail, forget),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
