@@ -108,6 +108,15 @@ int path_of_fd(int fd, char *buf)
 	return buf[0] == '/' ? 0 : -ENOENT;      /* "pipe:[7]", "(unreachable)/x" */
 }
 
+int path_of_cwd(char *buf)
+{
+	int rc = (int)SYS(SYS_getcwd, buf, PATH_SIZE);
+
+	if (rc < 0)
+		return rc;
+	return buf[0] == '/' ? 0 : -ENOENT;      /* "(unreachable)/x" */
+}
+
 int path_canonical(int dirfd, const char *path, char *buf)
 {
 	AUTO(fd) int fd = sys_openat(dirfd, path, O_PATH | O_CLOEXEC, 0);

@@ -25,7 +25,11 @@ const char *path_base(const char *path);
  * cannot say. */
 int path_of_fd(int fd, char *buf);
 
-/* The same for a path, following all symbolic links: through a descriptor, or step by step where /proc is missing.
+/* The canonical name of the current directory, and without /proc: one system call. -ENOENT when it was removed or lies
+ * out of the root. */
+int path_of_cwd(char *buf);
+
+/* The canonical name of a path, following all symbolic links: through a descriptor, or step by step where /proc is missing.
  * 0 or -errno. */
 int path_canonical(int dirfd, const char *path, char *buf);
 

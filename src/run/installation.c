@@ -221,7 +221,14 @@ static int follow(char *at)
 	return 1;
 }
 
-int installation_grant(const struct installation_ask *ask, const char *path, struct grants *out)
+/* The folder of what has this name already; a pipe has none. */
+static int place_of(const char *canonical, char *place)
+{
+	memcpy(place, canonical, strlen(canonical) + 1);
+	return path_cut(place) ? 0 : -ENOENT;
+}
+
+int installation_grant(const struct installation_ask *ask, const char *path, const char *canonical, struct grants *out)
 {
 	char at[PATH_SIZE];
 
@@ -234,14 +241,14 @@ int installation_grant(const struct installation_ask *ask, const char *path, str
 
 		memcpy(folder, at, strlen(at) + 1);
 		path_cut(folder);
-		int rc = path_canonical(AT_FDCWD, folder, place);
+		int more = follow(at);
+		if (more < 0)
+			return more;
+		int rc = more ? path_canonical(AT_FDCWD, folder, place) : place_of(canonical, place);
 		if (rc == 0)
 			rc = recognise(ask, place, 0, out);
-		if (rc == -ENOMEM)
-			return rc;
-		rc = follow(at);
-		if (rc <= 0)
-			return rc;
+		if (rc == -ENOMEM || !more)
+			return rc == -ENOMEM ? rc : 0;
 	}
 	return 0;
 }

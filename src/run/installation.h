@@ -11,8 +11,9 @@ struct installation_ask {
 	const char *program;            /* the name for origins */
 };
 
-/* `path` is absolute and may be a symbolic link: each hop's tree is looked at. Adds read and execute grants to `out`.
- * Never a home directory, a directory above one, or a root of the system such as "/" or "/usr". 0 or -ENOMEM. */
-int installation_grant(const struct installation_ask *ask, const char *path, struct grants *out);
+/* `path` is absolute and may be a symbolic link: each hop's tree is looked at; `canonical` names the file where the links
+ * end. Adds read and execute grants to `out`. Never a home directory, a directory above one, or a root of the system such
+ * as "/" or "/usr". 0 or -ENOMEM. */
+int installation_grant(const struct installation_ask *ask, const char *path, const char *canonical, struct grants *out);
 
 #endif

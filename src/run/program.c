@@ -177,7 +177,7 @@ static int grant_step(const struct search *search, const char *path, const char 
 	bool regular = S_ISREG(pin.st.st_mode);
 	rc = grant_file(search, &pin, origin);
 	if (rc == 0)
-		rc = installation_grant(&search->ask, absolute, search->out);
+		rc = installation_grant(&search->ask, absolute, pin.path, search->out);
 	if (rc < 0 || !regular)
 		return rc < 0 ? rc : -EACCES;
 	AUTO(fd) int fd = sys_openat(search->dirfd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
@@ -251,7 +251,7 @@ static int open_cwd(const char *cwd, int *out, char *name, struct error *err)
 			return error_set(err, ERR_POLICY, fd, "the child cannot start in '%s': %s", cwd, error_text(fd));
 		*out = fd;
 	}
-	int rc = cwd ? path_of_fd(*out, name) : path_canonical(AT_FDCWD, ".", name);
+	int rc = cwd ? path_of_fd(*out, name) : path_of_cwd(name);
 	if (rc < 0)
 		memcpy(name, "/", 2);           /* a removed directory: relative names will not be found there */
 	return rc == -ENOMEM ? error_set(err, ERR_MEMORY, rc, "no memory to look for the program") : 0;

@@ -107,6 +107,35 @@ static void a_name_is_searched_in_the_childs_path(void **state)
 	program_fini(&prog);
 }
 
+static void a_folder_that_is_a_link_leads_to_the_tree_behind_it(void **state)
+{
+	(void)state;
+	put("env/pyvenv.cfg", "", 0644);
+	put("env/bin/tool", "#!/bin/sh\n", 0755);
+	assert_int_equal(symlink("env/bin", at("short")), 0);
+	assert_int_equal(chdir(top), 0);
+	assert_int_equal(find("short/tool", NULL, NULL), 0);
+	assert_int_equal(chdir("/"), 0);
+	assert_string_equal(extra(at("env"))->origin, "the installation of tool (virtual environment)");
+	program_fini(&prog);
+}
+
+static void a_removed_current_directory_has_no_name_and_hinders_no_absolute_one(void **state)
+{
+	char name[PATH_SIZE];
+
+	(void)state;
+	assert_int_equal(mkdir(at("gone"), 0755), 0);
+	assert_int_equal(chdir(at("gone")), 0);
+	assert_int_equal(path_of_cwd(name), 0);
+	assert_string_equal(name, at("gone"));
+	assert_int_equal(rmdir(at("gone")), 0);
+	assert_int_equal(path_of_cwd(name), -ENOENT);
+	assert_int_equal(find("/bin/sh", NULL, NULL), 0);
+	assert_int_equal(chdir("/"), 0);
+	program_fini(&prog);
+}
+
 static void a_file_that_may_not_be_executed_is_passed_over_and_remembered(void **state)
 {
 	char path[700];
@@ -425,6 +454,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_name_is_searched_in_the_childs_path),
 		CASE(a_file_that_may_not_be_executed_is_passed_over_and_remembered),
+		CASE(a_folder_that_is_a_link_leads_to_the_tree_behind_it),
+		CASE(a_removed_current_directory_has_no_name_and_hinders_no_absolute_one),
 		CASE(a_directory_is_no_program),
 		CASE(what_is_nowhere_is_not_found),
 		CASE(a_relative_name_is_found_from_the_childs_directory),
