@@ -344,6 +344,7 @@ enum sandlock_refusal_field {
 SANDLOCK_API size_t sandlock_refusal_count(const sandlock_sandbox *box);
 SANDLOCK_API const char *sandlock_refusal_get(const sandlock_sandbox *box, size_t index, enum sandlock_refusal_field f);
 SANDLOCK_API uint64_t sandlock_refusal_times(const sandlock_sandbox *box, size_t index);
+/* Of the first time; 0: not known, as for names that were looked up. -1: out of range. */
 SANDLOCK_API int sandlock_refusal_pid(const sandlock_sandbox *box, size_t index);
 SANDLOCK_API int sandlock_refusal_errno(const sandlock_sandbox *box, size_t index);
 

@@ -123,7 +123,8 @@ static void say_failure(const struct after *a, const sandlock_sandbox *box, int 
 			sys_signal_name(sandlock_exit_signal(box)) ? sys_signal_name(sandlock_exit_signal(box)) : "",
 			sys_signal_name(sandlock_exit_signal(box)) ? ")" : "");
 	else if (kind == SANDLOCK_EXITED && !a->explained)
-		out_say("the program exited with %d; files that Landlock refused are listed only with --explain", status);
+		out_say("the program exited with %d; only --explain lists files and TCP ports that Landlock refused",
+			status);
 }
 
 static void say_timeout(uint64_t ns)

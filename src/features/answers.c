@@ -18,6 +18,7 @@
 #include "base/lookup.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "policy/nethint.h"
 
 #define SECOND 1000000000ULL
 
@@ -105,10 +106,11 @@ static void refuse(const struct answers *a, const char *target, const char *rule
 
 static void refuse_name(const struct answers *a, const char *name, bool denied)
 {
-	char flag[DNS_TEXT_MAX + 32];
+	AUTO(str) struct str flag = STR(4096);
 
-	snprintf(flag, sizeof flag, "--net-allow %s:443", name);
-	refuse(a, name, denied ? "a rule denies this name" : "no rule names it", denied ? NULL : flag);
+	nethint_add_name(&flag, a->setup.policy, name);
+	refuse(a, name, denied ? "a rule denies this name" : "no rule names it",
+	       denied || flag.rc < 0 ? NULL : flag.buf);
 }
 
 static void refuse_address(const struct answers *a, const char *name, const struct addr *ip)
@@ -122,14 +124,14 @@ static void refuse_address(const struct answers *a, const char *name, const stru
 	};
 	AUTO(str) struct str text = STR(64);
 	char target[DNS_TEXT_MAX + 64];
-	char flag[96];
+	AUTO(str) struct str flag = STR(4096);
 
 	addr_print(ip, &text);
+	nethint_add_address(&flag, a->setup.policy, ip, rule_of(a, name));
 	if (text.rc < 0)
 		return;
 	snprintf(target, sizeof target, "%s at %s", name, text.buf);
-	snprintf(flag, sizeof flag, ip->family == ADDR_V6 ? "--net-allow [%s]:443" : "--net-allow %s:443", text.buf);
-	refuse(a, target, what[addr_kind(ip)], flag);
+	refuse(a, target, what[addr_kind(ip)], flag.rc < 0 ? NULL : flag.buf);
 }
 
 /* --- answers --- */

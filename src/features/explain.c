@@ -4,9 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -14,6 +12,8 @@
 #include "base/str.h"
 #include "features/registry.h"
 #include "policy/hint.h"
+#include "policy/nethint.h"
+#include "policy/ports.h"
 
 enum subject {
 	OPENS,                  /* an existing object, as the open flags say; or a new one in its parent */
@@ -260,66 +260,61 @@ static struct verdict on_path(const struct call *call, void *state)
 
 /* --- ports --- */
 
-struct port_rule {
-	const char *operation;
-	const char *rule;
-	const char *flag;
-	const struct ports *allowed;
-};
-
-/* The port of an IP address, or -1. */
-static int port_of(const struct call_arg *address)
+/* The internet address of a call, as the kernel takes it. */
+static bool address_of(const struct call_arg *arg, struct addr *out)
 {
-	struct sockaddr_in in;
-
-	if (address->is_null || address->bytes.len < sizeof in)
-		return -1;
-	memcpy(&in, address->bytes.data, sizeof in);
-	if (in.sin_family != AF_INET && in.sin_family != AF_INET6)
-		return -1;
-	return ntohs(in.sin_port);      /* at the same place in both families */
+	return !arg->is_null && addr_from_sockaddr(arg->bytes.data, arg->bytes.len, out) == 0;
 }
 
-static struct verdict look_at_port(const struct call *call, const struct explain *e, const struct port_rule *r)
+static bool is_judged(const struct explain *e, const struct ports *allowed, unsigned port)
 {
-	int port = port_of(&call->arg[1]);
+	return e->policy->strictness[PROTECT_NET_TCP] != DISABLED && !ports_has(allowed, port);
+}
 
-	if (port < 0 || e->policy->strictness[PROTECT_NET_TCP] == DISABLED || r->allowed->any ||
-	    (r->allowed->bits[port / 64] >> (port % 64) & 1))
+/* Where addresses are judged, net.c does it and tells; here it is Landlock, which knows only ports. */
+static struct verdict on_connect(const struct call *call, void *state)
+{
+	const struct explain *e = state;
+	struct nethint hint = { .proto = NET_TCP };
+
+	if (!address_of(&call->arg[1], &hint.to) || !is_judged(e, &e->policy->connect_ports, hint.to.port))
 		return v_continue();
 
-	AUTO(str) struct str target = STR(32);
-	AUTO(str) struct str flag = STR(64);
-	str_addf(&target, "TCP port %d", port);
-	str_addf(&flag, "%s%d", r->flag, port);
+	AUTO(str) struct str target = STR(512);
+	AUTO(str) struct str flag = STR(512);
+	nethint_add_target(&target, &hint);
+	nethint_add_flag(&flag, &hint);
 	call->kernel->refuse(call, &(struct refusal){
-		.operation = r->operation,
+		.operation = "connect",
 		.target = target.rc == 0 ? target.buf : "a TCP port",
-		.rule = r->rule,
+		.rule = "no --net-allow rule covers it",
 		.flag = flag.rc == 0 ? flag.buf : NULL,
 		.errnum = EACCES,
 	});
 	return v_continue();
 }
 
-static struct verdict on_connect(const struct call *call, void *state)
-{
-	const struct explain *e = state;
-
-	return look_at_port(call, e, &(struct port_rule){
-		"connect", "no --net-allow rule names this port", "--net-allow tcp://:", &e->policy->connect_ports,
-	});
-}
-
 static struct verdict on_bind(const struct call *call, void *state)
 {
 	const struct explain *e = state;
+	struct addr a;
 
-	if (policy_lets_clients_bind(e->policy) && port_of(&call->arg[1]) == 0)
+	if (!address_of(&call->arg[1], &a) || !is_judged(e, &e->policy->bind_ports, a.port) ||
+	    (a.port == 0 && policy_lets_clients_bind(e->policy)))
 		return v_continue();
-	return look_at_port(call, e, &(struct port_rule){
-		"bind", "no --net-allow-bind rule names this port", "--net-allow-bind ", &e->policy->bind_ports,
+
+	AUTO(str) struct str target = STR(32);
+	AUTO(str) struct str flag = STR(64);
+	str_addf(&target, "TCP port %u", a.port);
+	str_addf(&flag, "--net-allow-bind %u", a.port);
+	call->kernel->refuse(call, &(struct refusal){
+		.operation = "bind",
+		.target = target.rc == 0 ? target.buf : "a TCP port",
+		.rule = "no --net-allow-bind rule names this port",
+		.flag = flag.rc == 0 ? flag.buf : NULL,
+		.errnum = EACCES,
 	});
+	return v_continue();
 }
 
 static bool explain_wanted(const struct policy *p)

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "base/thread.h"
+#include "policy/nethint.h"
 
 #define SECOND 1000000000ULL
 #define CLIENT_SECONDS 20               /* a TCP client that says nothing for so long is dropped */
@@ -65,6 +66,8 @@ struct job {
 struct nameserver {
 	struct answers *answers;
 	struct lookup_servers servers;
+	const struct netmatch *net;
+	struct openings *openings;
 	void (*refuse)(void *sink, const struct refusal *refusal);
 	void *sink;
 	int wake;
@@ -307,13 +310,13 @@ static bool destination(const uint8_t *msg, size_t len, struct msghdr *head, boo
 
 static void tell_of(const struct nameserver *ns, const struct addr *to)
 {
-	AUTO(str) struct str target = STR(128);
-	AUTO(str) struct str flag = STR(128);
+	struct nethint hint = { .proto = NET_UDP, .to = *to };
+	AUTO(str) struct str target = STR(512);
+	AUTO(str) struct str flag = STR(512);
 
-	addr_print_port(to, &target);
-	str_add(&flag, "--net-allow udp://");
-	addr_print_port(to, &flag);
-	str_add(&target, " (udp)");
+	nethint_find(&hint, ns->net, ns->openings, sys_now());
+	nethint_add_target(&target, &hint);
+	nethint_add_flag(&flag, &hint);
 	if (!ns->refuse || target.rc < 0 || flag.rc < 0)
 		return;
 	ns->refuse(ns->sink, &(struct refusal){
@@ -564,6 +567,8 @@ static struct nameserver *new_nameserver(const struct answers_setup *setup, cons
 	if (!ns)
 		return NULL;
 	ns->servers = *servers;
+	ns->net = setup->net;
+	ns->openings = setup->openings;
 	ns->refuse = setup->refuse;
 	ns->sink = setup->sink;
 	ns->wake = -1;

@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -22,6 +21,8 @@
 #include "features/portview.h"
 #include "features/registry.h"
 #include "features/resolver.h"
+#include "features/unjudged.h"
+#include "policy/nethint.h"
 #include "policy/network.h"
 #include "policy/ports.h"
 
@@ -120,17 +121,13 @@ struct question {
 	const struct socket_kind *socket;
 	struct addr to;
 	struct net_decision decision;
-	const char *name;       /* that the address came from, or NULL */
-	char opened[256];       /* name points here for an opening: the list may change at any time */
 };
 
 /* Does the rule of this name, for which the address was opened, cover protocol and port? */
 static bool name_covers(const char *name, void *arg)
 {
-	struct question *q = arg;
+	const struct question *q = arg;
 
-	snprintf(q->opened, sizeof q->opened, "%s", name);
-	q->name = q->opened;
 	return netmatch_name(q->net->match, q->socket->proto, name, q->to.port) >= 0;
 }
 
@@ -138,7 +135,6 @@ static bool name_covers(const char *name, void *arg)
 static bool is_allowed(struct question *q)
 {
 	q->decision = netmatch_decide(q->net->match, q->socket->proto, &q->to);
-	q->name = q->decision.name;
 	if (q->decision.allowed)
 		return true;
 	return q->decision.rule < 0 && q->net->openings && addr_kind(&q->to) != ADDR_METADATA &&
@@ -150,17 +146,8 @@ static bool landlock_allows(const struct policy *p, enum net_proto proto, unsign
 	return proto != NET_TCP || ports_has(&p->connect_ports, port);
 }
 
-static void print_target(const struct question *q, struct str *out)
-{
-	if (q->socket->proto == NET_ICMP)
-		addr_print(&q->to, out);
-	else
-		addr_print_port(&q->to, out);
-	str_addf(out, " (%s%s%s)", q->socket->proto_name, q->name ? ", " : "", q->name ? q->name : "");
-}
-
 /* The rule that denied, as its user wrote it. */
-static void print_rule(const struct question *q, struct str *out)
+static void print_rule(const struct question *q, const struct nethint *hint, struct str *out)
 {
 	const struct policy *p = q->net->policy;
 	const struct net_rule *by = q->decision.rule < 0 ? NULL : &p->net_rules.at[q->decision.rule];
@@ -171,28 +158,23 @@ static void print_rule(const struct question *q, struct str *out)
 		str_add(out, "names are looked up by sandlock's resolver alone");
 	else if (addr_kind(&q->to) == ADDR_METADATA)
 		str_add(out, "it is a cloud's metadata service, which only a rule with this address opens");
+	else if (nethint_is_dns(hint))
+		str_add(out, "no --net-allow rule covers it; names that a rule has are looked up by sandlock itself");
 	else
 		str_add(out, "no --net-allow rule covers it");
 }
 
-static void print_flag(const struct question *q, struct str *out)
-{
-	str_addf(out, "--net-allow %s://", q->socket->proto_name);
-	if (q->socket->proto == NET_ICMP)
-		addr_print(&q->to, out);
-	else
-		addr_print_port(&q->to, out);
-}
-
 static int refuse(const struct call *call, const struct question *q, int errnum)
 {
+	struct nethint hint = { .proto = q->socket->proto, .to = q->to };
 	AUTO(str) struct str target = STR(512);
 	AUTO(str) struct str rule = STR(1024);
-	AUTO(str) struct str flag = STR(256);
+	AUTO(str) struct str flag = STR(512);
 
-	print_target(q, &target);
-	print_rule(q, &rule);
-	print_flag(q, &flag);
+	nethint_find(&hint, q->net->match, q->net->openings, sys_now());
+	nethint_add_target(&target, &hint);
+	print_rule(q, &hint, &rule);
+	nethint_add_flag(&flag, &hint);
 	bool denied = q->decision.rule >= 0;
 	call->kernel->refuse(call, &(struct refusal){
 		.operation = call->info && strcmp(call->info->name, "connect") == 0 ? "connect" : "send",
@@ -220,20 +202,6 @@ static int judge(const struct call *call, const struct net *net, const struct so
 static bool is_of_island(const struct call *call, const struct net *net, int sock)
 {
 	return net->resolves && call->kernel->in_island(call, sock);
-}
-
-static struct verdict cannot_judge(const struct call *call, int rc)
-{
-	if (rc == -EBADF) {
-		rc = -EACCES;
-		call->kernel->refuse(call, &(struct refusal){
-			.operation = "connect",
-			.target = "a socket",
-			.rule = "the socket cannot be judged: pidfd_getfd is refused to sandlock here",
-			.errnum = EACCES,
-		});
-	}
-	return v_errno(rc);
 }
 
 /* --- connect --- */
@@ -303,7 +271,7 @@ static struct verdict on_connect(const struct call *call, void *state)
 		return v_errno((uint32_t)call->raw[2] > MESSAGE_NAME_MAX ? EINVAL : EFAULT);
 	int rc = kind_of(call, sock, &kind);
 	if (rc < 0)
-		return cannot_judge(call, rc);
+		return v_errno(socket_unjudged(call, rc, "connect"));
 	if (kind.kind == KIND_INET)
 		return connect_inet(call, state, &kind, sock);
 	if (kind.kind == KIND_UNKNOWN)

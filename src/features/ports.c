@@ -24,6 +24,7 @@
 #include "features/portview.h"
 #include "features/registry.h"
 #include "features/unixbind.h"
+#include "features/unjudged.h"
 #include "policy/ports.h"
 
 #define SOCKADDR_ROOM 128
@@ -94,20 +95,6 @@ static struct verdict refuse_port(const struct call *call, const struct port_rul
 		.target = target,
 		.rule = denied ? "--net-deny-bind names it" : "no --net-allow-bind rule names it",
 		.flag = denied ? NULL : flag,
-		.errnum = EACCES,
-	});
-	return v_errno(EACCES);
-}
-
-/* Without pidfd_getfd nobody but the child has the socket, and a call that continued could find another one. */
-static struct verdict cannot_judge(const struct call *call, int rc)
-{
-	if (rc != -EBADF)
-		return v_errno(rc);
-	call->kernel->refuse(call, &(struct refusal){
-		.operation = "bind",
-		.target = "a socket",
-		.rule = "the socket cannot be judged: pidfd_getfd is refused to sandlock here",
 		.errnum = EACCES,
 	});
 	return v_errno(EACCES);
@@ -239,7 +226,7 @@ static struct verdict on_bind(const struct call *call, void *state)
 		return v_errno(sock);
 	int rc = look_at(call, sock, &info);
 	if (rc < 0)
-		return cannot_judge(call, rc);
+		return v_errno(socket_unjudged(call, rc, "bind"));
 	if (name->is_null)
 		return v_errno((uint32_t)call->raw[2] > SOCKADDR_ROOM || !call->raw[2] ? EINVAL : EFAULT);
 	if (info.domain == AF_UNIX)
@@ -270,7 +257,7 @@ static struct verdict on_listen(const struct call *call, void *state)
 		return v_errno(sock);
 	int rc = look_at(call, sock, &info);
 	if (rc < 0)
-		return cannot_judge(call, rc);
+		return v_errno(socket_unjudged(call, rc, "bind"));
 	if (info.domain == AF_UNIX)
 		return v_next();
 	rc = call->kernel->listen(call, sock, (int)call->raw[1]);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "features/registry.h"
+#include "policy/nethint.h"
 
 #define TEXT_MAX 256
 
@@ -179,19 +180,27 @@ static const struct word *denied_by_user(const struct policy *p, const struct sy
 
 /* Sockets that a policy can allow, by family, kind and protocol; ANYTHING matches every number. */
 #define ANYTHING UINT32_MAX
+#define NO_PROTO (-1)
+
+/* Most of such sockets are made to look up a name, for which a rule with that name is enough and no server need be
+ * reached. */
+static const char no_udp[] = "no rule allows UDP; a name that a rule has is looked up by sandlock itself";
+static const char udp_flag[] = "--net-allow NAME:PORT";
+
 static const struct grantable {
 	const char *syscall;
 	uint32_t family, kind, protocol;
+	int proto;              /* enum net_proto: a rule may close it whole; NO_PROTO: of no network */
 	const char *rule, *flag;
 } grantables[] = {
-	{ "socket", 1, ANYTHING, ANYTHING, "no unix socket that has a path is granted", "--unix-allow PATH" },
-	{ "socketpair", 1, ANYTHING, ANYTHING, "a datagram socket can send to any path", "--unix-allow PATH" },
-	{ "socket", 2, 2, 1, "no rule allows ping", "--net-allow icmp://HOST" },
-	{ "socket", 10, 2, 58, "no rule allows ping", "--net-allow icmp://HOST" },
-	{ "socket", 2, 2, 0, "no rule allows UDP", "--net-allow udp://HOST:PORT" },
-	{ "socket", 2, 2, 17, "no rule allows UDP", "--net-allow udp://HOST:PORT" },
-	{ "socket", 10, 2, 0, "no rule allows UDP", "--net-allow udp://HOST:PORT" },
-	{ "socket", 10, 2, 17, "no rule allows UDP", "--net-allow udp://HOST:PORT" },
+	{ "socket", 1, ANYTHING, ANYTHING, NO_PROTO, "no unix socket that has a path is granted", "--unix-allow PATH" },
+	{ "socketpair", 1, ANYTHING, ANYTHING, NO_PROTO, "a datagram socket can send to any path", "--unix-allow PATH" },
+	{ "socket", 2, 2, 1, NET_ICMP, "no rule allows ping", "--net-allow icmp://HOST" },
+	{ "socket", 10, 2, 58, NET_ICMP, "no rule allows ping", "--net-allow icmp://HOST" },
+	{ "socket", 2, 2, 0, NET_UDP, no_udp, udp_flag },
+	{ "socket", 2, 2, 17, NET_UDP, no_udp, udp_flag },
+	{ "socket", 10, 2, 0, NET_UDP, no_udp, udp_flag },
+	{ "socket", 10, 2, 17, NET_UDP, no_udp, udp_flag },
 };
 
 static bool fits(uint32_t want, uint64_t is)
@@ -218,6 +227,8 @@ static const char *add_rule(struct str *out, const struct refusals *r, const str
 	const struct grantable *g = info ? find_grantable(call) : NULL;
 	const struct word *w = info ? denied_by_user(r->policy, info) : NULL;
 
+	if (!w && g && g->proto != NO_PROTO)
+		w = nethint_denial(r->policy, (enum net_proto)g->proto);
 	if (w) {
 		str_addf(out, "%s %s", w->origin ? w->origin : "--extra-deny-syscall", w->text);
 		return NULL;

@@ -17,6 +17,7 @@
 #include "features/netmsg.h"
 #include "features/registry.h"
 #include "features/resolver.h"
+#include "features/unjudged.h"
 
 struct unix_rules {
 	const struct socket_grants *sockets;
@@ -150,11 +151,8 @@ static int type_of(const struct call *call, int sock)
 	struct socket_info info = { 0 };
 	int rc = call->kernel->socket_info(call, sock, WANT_DOMAIN | WANT_TYPE, &info);
 
-	if (rc == -EBADF)
-		return refuse(call, "a socket", "the socket cannot be judged: pidfd_getfd is refused to sandlock here", NULL,
-			      EACCES);
 	if (rc < 0)
-		return rc;
+		return socket_unjudged(call, rc, "connect");
 	return info.domain == AF_UNIX ? info.type : -EAFNOSUPPORT;
 }
 

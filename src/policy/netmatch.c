@@ -413,13 +413,18 @@ static int compare_span(const void *port, const void *span)
 	return p > s->ports.high;
 }
 
-static const struct span *look_in_layer(const struct netmatch *m, const struct layer *layer, const struct addr *a)
+static const struct block *block_in_layer(const struct netmatch *m, const struct layer *layer, const struct addr *a)
 {
 	uint8_t ip[16];
 
 	mask(a, layer->bits, ip);
-	const struct block *block =
-		bsearch(ip, m->blocks + layer->first, layer->count, sizeof *m->blocks, compare_block);
+	return bsearch(ip, m->blocks + layer->first, layer->count, sizeof *m->blocks, compare_block);
+}
+
+static const struct span *look_in_layer(const struct netmatch *m, const struct layer *layer, const struct addr *a)
+{
+	const struct block *block = block_in_layer(m, layer, a);
+
 	if (!block)
 		return NULL;
 	return bsearch(&a->port, m->spans + block->first, block->count, sizeof *m->spans, compare_span);
@@ -522,4 +527,19 @@ int netmatch_name(const struct netmatch *m, enum net_proto proto, const char *na
 		best = rule < best ? rule : best;
 	}
 	return best == NO_RULE ? -1 : (int)best;
+}
+
+const char *netmatch_name_of(const struct netmatch *m, const struct addr *ip)
+{
+	for (int proto = 0; proto < NET_PROTOS && ip->family != ADDR_NONE; proto++) {
+		const struct table *table = &m->tables[LIST_PINNED][proto][ip->family == ADDR_V6];
+
+		for (size_t i = 0; i < table->count; i++) {
+			const struct block *block = block_in_layer(m, &m->layers[table->first + i], ip);
+
+			if (block)
+				return m->spans[block->first].name;
+		}
+	}
+	return NULL;
 }

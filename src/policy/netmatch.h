@@ -39,4 +39,8 @@ struct net_decision netmatch_decide(const struct netmatch *m, enum net_proto pro
  * does not matter, a final dot neither. For the resolver: port 0 asks for any port. */
 int netmatch_name(const struct netmatch *m, enum net_proto proto, const char *name, unsigned port);
 
+/* The name of a rule that this address was pinned for, whatever protocol and port the rule has; or NULL. Lives as long as
+ * the matcher. */
+const char *netmatch_name_of(const struct netmatch *m, const struct addr *ip);
+
 #endif

@@ -43,7 +43,7 @@ static void refuse_question(void *sink, const struct refusal *refusal)
 {
 	struct sandbox *box = sink;
 
-	report_add(&box->report, box->spawn.shared ? box->spawn.shared->child_pid : 0, "a program", refusal);
+	report_add(&box->report, 0, "a program", refusal);
 }
 
 /*

@@ -82,7 +82,8 @@ static void json_refusal(struct json *j, const struct report_entry *e)
 	json_pair_text(j, "operation", e->operation);
 	json_pair_text(j, "target", e->target);
 	json_pair_text(j, "process", e->process);
-	json_pair_int(j, "pid", e->pid);
+	if (e->pid)
+		json_pair_int(j, "pid", e->pid);
 	json_pair_int(j, "errno", e->errnum);
 	json_pair_text(j, "error", error_name(e->errnum));
 	json_pair_text(j, "rule", e->rule);
@@ -185,7 +186,9 @@ static void add_refusal(struct str *out, const struct report_entry *e)
 {
 	str_add(out, "  ");
 	add_bytes(out, e->process);
-	str_addf(out, " (pid %d): %s '", (int)e->pid, e->operation);
+	if (e->pid)
+		str_addf(out, " (pid %d)", (int)e->pid);
+	str_addf(out, ": %s '", e->operation);
 	add_bytes(out, e->target);
 	str_addf(out, "': %s", error_text(e->errnum));
 	if (e->times > 1)

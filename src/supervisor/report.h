@@ -15,7 +15,7 @@ struct report_entry {
 	char *process;          /* comm, raw bytes of the child */
 	char *rule;
 	char *flag;             /* NULL: nothing would grant it */
-	pid_t pid;              /* of the first time */
+	pid_t pid;              /* of the first time; 0: not known */
 	int errnum;
 	uint64_t times;
 	uint64_t hash;          /* of what makes two refusals equal */

@@ -211,6 +211,38 @@ def test_the_report_names_the_name_and_the_flag(zone):
     assert "--net-allow secret.attacker.test:443" in done.stderr
 
 
+@pytest.mark.parametrize("rule", ["tcp://api.example.com:443", "tcp://*.example.com:443"])
+def test_a_refused_port_of_a_known_name_is_told_with_the_name(zone, rule):
+    done = zone.python(ASK + """
+socket.getaddrinfo("api.example.com", 443)
+print(tried(lambda: connects("198.51.100.7", 80))[:9])
+""", "--net-allow", rule, "--report", cwd="/")
+    assert done.stdout == "errno 111\n", done
+    assert "connect '198.51.100.7:80 (tcp, api.example.com)': " in done.stderr, done
+    assert "add: --net-allow tcp://api.example.com:80\n" in done.stderr
+
+
+def test_a_denied_address_of_a_known_name_is_told_with_the_name(zone):
+    done = zone.python(ASK + 'print(tried(lambda: connects("198.51.100.7", 80))[:9])', "--net-allow", "api.example.com:443",
+                       "--net-deny", "198.51.100.0/24:80", "--report", cwd="/")
+    assert "connect '198.51.100.7:80 (tcp, api.example.com)': " in done.stderr, done
+    assert "why: --net-deny 198.51.100.0/24:80\n      no option allows this" in done.stderr
+
+
+def test_the_advice_for_a_name_has_the_ports_of_the_rules_and_no_process_is_named_that_is_not_known(zone):
+    done = zone.python(ASK + 'udp_connected("secret.attacker.test", "8.8.8.8")', "--net-allow", "tcp://*.example.com:80",
+                       "--report", cwd="/")
+    assert "  a program: resolve 'secret.attacker.test': " in done.stderr, done
+    assert "add: --net-allow secret.attacker.test:80\n" in done.stderr
+
+
+def test_a_refused_name_server_is_answered_with_the_advice_to_name_the_destination(zone):
+    done = zone.python(ASK + 'print(tried(lambda: udp_sendto("api.example.com", "192.0.2.53"))[:9])', "--net-allow",
+                       "udp://192.0.2.10:7001", "--report", cwd="/")
+    assert "send '192.0.2.53:53 (udp)': " in done.stderr, done
+    assert "add: --net-allow NAME:PORT\n" in done.stderr
+
+
 def test_the_report_names_datagrams_that_reach_nobody(zone):
     done = zone.python(ASK + """
 socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.10", 7001))

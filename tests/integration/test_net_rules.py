@@ -166,7 +166,10 @@ def test_a_refused_socket_is_reported_with_the_option_that_allows_it():
     done = box.python("import socket\ntry: socket.socket(socket.AF_UNIX)\nexcept OSError: pass", "--report")
     assert "--unix-allow PATH" in done.stderr
     done = box.python("import socket\ntry: socket.socket(2, 2)\nexcept OSError: pass", "--report")
-    assert "--net-allow udp://HOST:PORT" in done.stderr
+    assert "add: --net-allow NAME:PORT" in done.stderr
+    done = box.python("import socket\ntry: socket.socket(2, 2)\nexcept OSError: pass", "--report",
+                      "--net-allow", "192.0.2.10:7001", "--net-deny", "udp")
+    assert "why: --net-deny udp\n      no option allows this" in done.stderr
 
 
 # --- answers

@@ -130,6 +130,32 @@ static struct dns_result result_of(uint32_t ttl, size_t count, const uint8_t (*i
 	return r;
 }
 
+static void the_advice_has_the_ports_of_the_rules(void **state)
+{
+	static struct port_range web[] = { { 80, 80 }, { 8000, 8010 } };
+	static const struct addr private = { .family = ADDR_V6, .ip = { 0xfd } };
+	const struct dns_result r = { .rcode = DNS_NOERROR, .ttl = 60, .count = 1, .ip = { private } };
+	struct net_rule http = { .target = TARGET_SUFFIX, .name = (char[]){ "d.test" }, .ports = web, .port_count = 2 };
+	struct world w;
+	struct answer a;
+
+	(void)state;
+	start(&w, false, "/nonexistent");
+	end(&w);
+	w.policy.net_rules.at = &http;
+	w.policy.net_rules.len = 1;
+	w.refusals = 0;
+	assert_int_equal(netmatch_build(&w.policy, NULL, 0, &w.net), 0);
+	w.openings = openings_new();
+	const struct answers_setup setup = setup_of(&w, "/nonexistent");
+	w.answers = answers_new(&setup);
+	assert_int_equal(ask(&w, "x.test", DNS_A, 1, &a), DNS_NXDOMAIN);
+	assert_string_equal(w.flag, "--net-allow x.test:80,8000-8010");
+	answers_learn(w.answers, "a.d.test", DNS_AAAA, &r, 1, &a);
+	assert_string_equal(w.flag, "--net-allow [fd00::]:80,8000-8010");
+	end(&w);
+}
+
 static void a_name_of_no_rule_does_not_exist_and_is_reported(void **state)
 {
 	static const char *const names[] = { "evil.test", "example.test", "xexample.test", "api.test.evil.test", "xapi.test" };
@@ -514,6 +540,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_of_no_rule_does_not_exist_and_is_reported),
+		cmocka_unit_test(the_advice_has_the_ports_of_the_rules),
 		cmocka_unit_test(a_name_below_a_suffix_is_looked_up),
 		cmocka_unit_test(only_addresses_are_asked_for),
 		cmocka_unit_test(strange_names_and_classes_never_leave),

@@ -1,4 +1,5 @@
 /* Unit tests of features/explain.c: it predicts, and always lets the call go on. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -154,10 +155,11 @@ static void a_port_without_a_rule_is_reported(void **unused)
 	struct call call = FAKE_CALL(&f, "connect", 3);
 
 	(void)unused;
+	inet_pton(AF_INET, "192.0.2.1", &in.sin_addr);
 	fake_bytes(&call, 1, &in, sizeof in);
 	ask(&call);
-	assert_string_equal(f.target, "TCP port 443");
-	assert_string_equal(f.flag, "--net-allow tcp://:443");
+	assert_string_equal(f.target, "192.0.2.1:443 (tcp)");
+	assert_string_equal(f.flag, "--net-allow tcp://192.0.2.1:443");
 	fake_bytes(&call, 1, &in, 4);
 	ask(&call);
 	in.sin_family = AF_UNIX;

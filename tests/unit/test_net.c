@@ -68,6 +68,13 @@ int netmatch_name(const struct netmatch *m, enum net_proto proto, const char *na
 	return proto == NET_TCP && port == 8443 && strcmp(name, "good.example.com") == 0 ? 3 : -1;
 }
 
+const char *netmatch_name_of(const struct netmatch *m, const struct addr *ip)
+{
+	(void)m;
+	(void)ip;
+	return pinned_name;
+}
+
 /* --- the feature, and the fake kernel's one socket --- */
 
 static const struct fake_object objects[] = { { .name = "fd 7" } };
@@ -377,11 +384,42 @@ static void the_report_names_what_an_address_was_found_by(void **state)
 	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
 	assert_string_equal(fake.operation, "connect");
 	assert_string_equal(fake.target, "203.0.113.5:22 (tcp, pinned.example.com)");
+	assert_string_equal(fake.flag, "--net-allow tcp://pinned.example.com:22");
+	denying_rule = 0;
+	rule = (struct net_rule){ .deny = true };
+	policy->net_rules.at = &rule;
+	policy->net_words.at = &word;
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	assert_string_equal(fake.target, "203.0.113.5:22 (tcp, pinned.example.com)");
+	assert_string_equal(fake.flag, "");
+	denying_rule = -1;
 	pinned_name = NULL;
 	assert_int_equal(addr_from_sockaddr(&to, sizeof to, &ip), 0);
 	assert_int_equal(openings_add(openings, "good.example.com", &ip, UINT64_MAX), 0);
 	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
 	assert_string_equal(fake.target, "203.0.113.5:22 (tcp, good.example.com)");
+	assert_string_equal(fake.flag, "--net-allow tcp://good.example.com:22");
+}
+
+static void a_metadata_service_is_advised_by_its_address_alone(void **state)
+{
+	struct sockaddr_in to = v4("169.254.169.254", 80);
+
+	(void)state;
+	pinned_name = "metadata.example.com";
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	assert_string_equal(fake.flag, "--net-allow tcp://169.254.169.254:80");
+}
+
+/* A rule for the server would open DNS to everything; sandlock looks up the names of rules itself. */
+static void a_refused_name_server_is_no_advice(void **state)
+{
+	struct sockaddr_in to = v4("192.0.2.53", 53);
+
+	(void)state;
+	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	assert_string_equal(fake.target, "192.0.2.53:53 (tcp)");
+	assert_string_equal(fake.flag, "--net-allow NAME:PORT");
 }
 
 /* Port 53 of a rule that allows every port is the resolver's; a rule that means a name server has it. */
@@ -632,6 +670,8 @@ int main(void)
 		TEST(an_address_that_a_name_opened_may_be_used_for_its_rule),
 		TEST(an_opening_never_reaches_the_metadata_service),
 		TEST(the_report_names_what_an_address_was_found_by),
+		TEST(a_metadata_service_is_advised_by_its_address_alone),
+		TEST(a_refused_name_server_is_no_advice),
 		TEST(under_rules_with_names_port_53_leaves_only_by_a_rule_that_means_it),
 		TEST(a_socket_of_the_island_may_be_told_any_address),
 		TEST(any_reason_to_judge_connects_makes_it_wanted),

@@ -173,6 +173,34 @@ static void pinned_addresses_carry_their_name(void **state)
 	policy_free(p);
 }
 
+static void whose_address_it_is_does_not_depend_on_port_and_protocol(void **state)
+{
+	struct policy *p = policy_of("tcp://a.test:443 udp://b.test:7 tcp://192.0.2.9:443");
+	const struct pins pins = {
+		{ { "a.test", address("192.0.2.1", 0) }, { "b.test", address("2001:db8::1", 0) },
+		  { "b.test", address("192.0.2.2", 0) } }, 3
+	};
+	struct netmatch *m = matcher_of(p, &pins);
+	static const struct {
+		const char *ip;
+		const char *name;
+	} rows[] = {
+		{ "192.0.2.1", "a.test" }, { "192.0.2.2", "b.test" }, { "2001:db8::1", "b.test" }, { "192.0.2.9", NULL },
+		{ "2001:db8::2", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct addr ip = address(rows[i].ip, 12345);
+		const char *name = netmatch_name_of(m, &ip);
+
+		assert_string_equal(name ? name : "", rows[i].name ? rows[i].name : "");
+	}
+	assert_null(netmatch_name_of(m, &(struct addr){ 0 }));
+	netmatch_free(m);
+	policy_free(p);
+}
+
 static void names_are_found_whole_and_by_their_domain(void **state)
 {
 	struct policy *p = policy_of("tcp://a.test:443 tcp://*.example.com:443,80 udp://*.com:53 tcp://www.example.com:80");
@@ -441,6 +469,7 @@ int main(void)
 		cmocka_unit_test(destinations_are_judged_as_documented),
 		cmocka_unit_test(nothing_is_decided_about_no_address),
 		cmocka_unit_test(pinned_addresses_carry_their_name),
+		cmocka_unit_test(whose_address_it_is_does_not_depend_on_port_and_protocol),
 		cmocka_unit_test(names_are_found_whole_and_by_their_domain),
 		cmocka_unit_test(random_rules_are_judged_like_the_model),
 		cmocka_unit_test(ten_thousand_rules_cost_about_as_much_as_ten),

@@ -82,6 +82,37 @@ static void the_rule_says_who_refused_and_the_flag_what_allows_it(void **unused)
 	assert_string_equal(f.rule, "refused in every sandbox");
 }
 
+static void a_protocol_that_a_rule_closes_has_no_flag(void **unused)
+{
+	static const struct {
+		const char *deny;
+		const char *rule;
+		const char *flag;
+		uint64_t kind, protocol;
+	} rows[] = {
+		{ "udp", "--net-deny udp", "", 2, 17 },
+		{ "udp://*", "--net-deny udp://*", "", 2, 0 },
+		{ "udp://192.0.2.0/24", "no rule allows UDP; a name that a rule has is looked up by sandlock itself",
+		  "--net-allow NAME:PORT", 2, 0 },
+		{ "udp", "no rule allows ping", "--net-allow icmp://HOST", 2, 1 },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct policy *p = policy_new();
+		struct fake f = { 0 };
+		struct call call = FAKE_CALL(&f, "socket", 2, rows[i].kind, rows[i].protocol);
+
+		assert_int_equal(policy_add(p, "network.allow", "tcp://192.0.2.10:7001", "--net-allow", NULL), 0);
+		assert_int_equal(policy_add(p, "network.deny", rows[i].deny, "--net-deny", NULL), 0);
+		assert_int_equal(policy_freeze(p, NULL), 0);
+		ask(&f, p, &call);
+		assert_string_equal(f.rule, rows[i].rule);
+		assert_string_equal(f.flag, rows[i].flag);
+		policy_free(p);
+	}
+}
+
 static void a_call_that_is_only_trapped_is_passed_on(void **unused)
 {
 	const struct policy p = { 0 };
@@ -116,6 +147,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refused_call_is_named_with_its_telling_arguments),
 		cmocka_unit_test(the_rule_says_who_refused_and_the_flag_what_allows_it),
+		cmocka_unit_test(a_protocol_that_a_rule_closes_has_no_flag),
 		cmocka_unit_test(a_call_that_is_only_trapped_is_passed_on),
 		cmocka_unit_test(refusals_come_before_everybody_and_explain_comes_last),
 		cmocka_unit_test(every_row_names_a_known_call),

@@ -1,0 +1,120 @@
+/* A refused destination for people: what it is called, and the option that would allow it. */
+#include "policy/nethint.h"
+
+#include <stdio.h>
+
+#include "policy/network.h"
+
+#define USUAL_PORT 443
+
+static const char *const proto_names[NET_PROTOS] = { [NET_TCP] = "tcp", [NET_UDP] = "udp", [NET_ICMP] = "icmp" };
+
+static bool keep_name(const char *name, void *arg)
+{
+	struct nethint *hint = arg;
+
+	snprintf(hint->name, sizeof hint->name, "%s", name);
+	return true;
+}
+
+void nethint_find(struct nethint *hint, const struct netmatch *m, struct openings *openings, uint64_t now_ns)
+{
+	const char *pinned = m ? netmatch_name_of(m, &hint->to) : NULL;
+
+	if (pinned)
+		keep_name(pinned, hint);
+	else if (openings)
+		openings_find(openings, &hint->to, now_ns, keep_name, hint);
+}
+
+static void add_address(struct str *out, const struct nethint *hint)
+{
+	if (hint->proto == NET_ICMP)
+		addr_print(&hint->to, out);
+	else
+		addr_print_port(&hint->to, out);
+}
+
+void nethint_add_target(struct str *out, const struct nethint *hint)
+{
+	add_address(out, hint);
+	str_addf(out, " (%s%s%s)", proto_names[hint->proto], hint->name[0] ? ", " : "", hint->name);
+}
+
+bool nethint_is_dns(const struct nethint *hint)
+{
+	return hint->proto != NET_ICMP && hint->to.port == NETHINT_DNS_PORT && !hint->name[0];
+}
+
+void nethint_add_flag(struct str *out, const struct nethint *hint)
+{
+	str_add(out, "--net-allow ");
+	if (nethint_is_dns(hint)) {
+		str_add(out, "NAME:PORT");
+		return;
+	}
+	str_addf(out, "%s://", proto_names[hint->proto]);
+	/* A metadata service is opened by its address alone. */
+	if (!hint->name[0] || addr_kind(&hint->to) == ADDR_METADATA)
+		add_address(out, hint);
+	else if (hint->proto == NET_ICMP)
+		str_add(out, hint->name);
+	else
+		str_addf(out, "%s:%u", hint->name, hint->to.port);
+}
+
+/* --- what was looked up: no port is known, so those of a rule --- */
+
+static void add_ports(struct str *out, const struct net_rule *rule)
+{
+	if (!rule)
+		str_addf(out, ":%d", USUAL_PORT);
+	for (size_t i = 0; rule && i < rule->port_count; i++) {
+		const struct port_range *range = &rule->ports[i];
+
+		str_addf(out, "%c%u", i ? ',' : ':', range->low);
+		if (range->high > range->low)
+			str_addf(out, "-%u", range->high);
+	}
+}
+
+static const struct net_rule *first_with_name(const struct policy *p)
+{
+	for (size_t i = 0; i < p->net_rules.len; i++) {
+		const struct net_rule *r = &p->net_rules.at[i];
+
+		if (!r->deny && r->port_count && (r->target == TARGET_NAME || r->target == TARGET_SUFFIX))
+			return r;
+	}
+	return NULL;
+}
+
+void nethint_add_name(struct str *out, const struct policy *p, const char *name)
+{
+	str_addf(out, "--net-allow %s", name);
+	add_ports(out, first_with_name(p));
+}
+
+void nethint_add_address(struct str *out, const struct policy *p, const struct addr *ip, int rule)
+{
+	const struct net_rule *of = rule >= 0 && p->net_rules.at[rule].port_count ? &p->net_rules.at[rule] : first_with_name(p);
+
+	str_add(out, ip->family == ADDR_V6 ? "--net-allow [" : "--net-allow ");
+	addr_print(ip, out);
+	if (ip->family == ADDR_V6)
+		str_addc(out, ']');
+	add_ports(out, of);
+}
+
+/* --- what nothing opens --- */
+
+const struct word *nethint_denial(const struct policy *p, enum net_proto proto)
+{
+	for (size_t i = 0; i < p->net_rules.len; i++) {
+		const struct net_rule *r = &p->net_rules.at[i];
+
+		if (r->deny && r->proto == proto && r->target == TARGET_ANY && !r->port_count)
+			return network_word(p, r);
+	}
+	return NULL;
+}
