@@ -137,16 +137,43 @@ int addr_parse(struct view text, struct addr *out)
 	return 0;
 }
 
+static bool is_local_nat64(const struct addr *a)
+{
+	static const uint8_t prefix[6] = { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 };
+
+	return a->family == ADDR_V6 && memcmp(a->ip, prefix, sizeof prefix) == 0;
+}
+
+/* Where the four bytes are depends on the length of the network's prefix, which only it knows. What follows them is zero,
+ * so the last byte that is not tells; byte 8 is never part of them, except in the longest form. RFC 6052, 2.2. */
+static const uint8_t *local_nat64_form(const uint8_t ip[16])
+{
+	static const uint8_t forms[][4] = { { 12, 13, 14, 15 }, { 9, 10, 11, 12 }, { 7, 9, 10, 11 }, { 6, 7, 9, 10 } };
+
+	if (ip[8] || ip[13] || ip[14] || ip[15])
+		return forms[0];
+	return ip[12] ? forms[1] : ip[11] ? forms[2] : forms[3];
+}
+
 bool addr_embedded_v4(const struct addr *a, struct addr *out)
 {
 	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
-	const bool is_nat64 = a->family == ADDR_V6 && memcmp(a->ip, nat64, sizeof nat64) == 0;
-	const bool is_6to4 = a->family == ADDR_V6 && a->ip[0] == 0x20 && a->ip[1] == 0x02;
+	static const uint8_t last[4] = { 12, 13, 14, 15 }, second[4] = { 2, 3, 4, 5 };
+	const uint8_t *form = NULL;
+	uint8_t ip[4];
 
-	if (!is_nat64 && !is_6to4)
+	if (a->family == ADDR_V6 && memcmp(a->ip, nat64, sizeof nat64) == 0)
+		form = last;
+	else if (is_local_nat64(a))
+		form = local_nat64_form(a->ip);
+	else if (a->family == ADDR_V6 && a->ip[0] == 0x20 && a->ip[1] == 0x02)
+		form = second;
+	if (!form)
 		return false;
+	for (size_t i = 0; i < sizeof ip; i++)
+		ip[i] = a->ip[form[i]];
 	struct addr inner = { .port = a->port };
-	set_v4(&inner, a->ip + (is_nat64 ? 12 : 2));
+	set_v4(&inner, ip);
 	*out = inner;
 	return true;
 }
@@ -190,6 +217,8 @@ static const struct place {
 #define V4(...) { .family = ADDR_V4, .ip = { __VA_ARGS__ } }
 #define V6(...) { .family = ADDR_V6, .ip = { __VA_ARGS__ } }
 	{ V4(169, 254, 169, 254), 32, ADDR_METADATA },          /* nearly everybody */
+	{ V4(169, 254, 0, 23), 32, ADDR_METADATA },             /* Tencent */
+	{ V4(169, 254, 42, 42), 32, ADDR_METADATA },            /* Scaleway */
 	{ V4(169, 254, 170, 2), 32, ADDR_METADATA },            /* Amazon, tasks */
 	{ V4(169, 254, 170, 23), 32, ADDR_METADATA },           /* Amazon, pods */
 	{ V4(100, 100, 100, 200), 32, ADDR_METADATA },          /* Alibaba */
@@ -197,6 +226,7 @@ static const struct place {
 	{ V4(192, 0, 0, 192), 32, ADDR_METADATA },              /* Oracle */
 	{ V6(0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, 0x54), 128, ADDR_METADATA },                  /* Amazon */
 	{ V6(0xfd, 0x00, 0x0e, 0xc2, [15] = 0x23), 128, ADDR_METADATA },                        /* Amazon, pods */
+	{ V6(0xfd, 0x00, 0x00, 0x42, [15] = 0x42), 128, ADDR_METADATA },                        /* Scaleway */
 	{ V6(0xfd, 0x20, 0x00, 0xce, [14] = 0x02, 0x54), 128, ADDR_METADATA },                  /* Google */
 	{ V6(0xfe, 0x80, [12] = 0xa9, 0xfe, 0xa9, 0xfe), 128, ADDR_METADATA },                  /* OpenStack */
 	{ V4(0), 8, ADDR_LOOPBACK },
@@ -211,7 +241,6 @@ static const struct place {
 	{ V4(198, 18), 15, ADDR_PRIVATE },
 	{ V6(0xfc), 7, ADDR_PRIVATE },
 	{ V6(0xfe, 0xc0), 10, ADDR_PRIVATE },
-	{ V6(0x00, 0x64, 0xff, 0x9b, 0x00, 0x01), 48, ADDR_PRIVATE },  /* NAT64 of an own network, in any of its forms */
 	{ V4(169, 254), 16, ADDR_LINK_LOCAL },
 	{ V6(0xfe, 0x80), 10, ADDR_LINK_LOCAL },
 	{ V4(224), 4, ADDR_MULTICAST },
@@ -226,8 +255,11 @@ enum addr_kind addr_kind(const struct addr *a)
 {
 	struct addr inner;
 
-	if (addr_embedded_v4(a, &inner))
-		return addr_kind(&inner);
+	if (addr_embedded_v4(a, &inner)) {
+		enum addr_kind kind = addr_kind(&inner);
+
+		return kind == ADDR_PUBLIC && is_local_nat64(a) ? ADDR_PRIVATE : kind;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 		if (addr_in(a, &places[i].net, places[i].bits))
 			return places[i].kind;

@@ -21,7 +21,8 @@ struct addr {
 };
 
 /* What kind of place an address is. The unspecified address means this host, so it counts as loopback. An address that
- * embeds an IPv4 one (addr_embedded_v4) is of that one's kind. */
+ * embeds an IPv4 one (addr_embedded_v4) is of that one's kind; but never public in the NAT64 of an own network, where
+ * the form is a guess. */
 enum addr_kind {
 	ADDR_PUBLIC,
 	ADDR_LOOPBACK,          /* 127/8, ::1, 0/8, :: */
@@ -50,7 +51,8 @@ size_t addr_to_sockaddr(const struct addr *a, bool v6_socket, void *out);
  * scope, "fe80::1%2". 0 or -EINVAL. */
 int addr_parse(struct view text, struct addr *out);
 
-/* The IPv4 address inside a NAT64 (64:ff9b::/96) or 6to4 (2002::/16) address, with the same port; false for others. */
+/* The IPv4 address inside a NAT64 (64:ff9b::/96, 64:ff9b:1::/48) or 6to4 (2002::/16) address, with the same port; false for
+ * others. */
 bool addr_embedded_v4(const struct addr *a, struct addr *out);
 
 /* Clears the bits behind the first `bits`, of 32 or 128. */

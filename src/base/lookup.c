@@ -19,6 +19,7 @@
 #define FILE_MAX (1 << 20)
 #define DNS_PORT 53
 #define ATTEMPTS 2
+#define NDOTS_MAX 15            /* libc's */
 #define ATTEMPTS_MAX 5
 #define TIMEOUT_SECONDS 5
 #define TIMEOUT_MAX 30
@@ -78,7 +79,11 @@ static void read_option(struct view word, struct lookup_servers *out)
 	bool more;
 	struct view name = view_cut(&word, ':', &more);
 
-	if (!more || view_u64(word, 1000, &n) < 0 || n == 0)
+	if (!more || view_u64(word, 1000, &n) < 0)
+		return;
+	if (view_is(name, "ndots"))
+		out->ndots = n > NDOTS_MAX ? NDOTS_MAX : (int)n;
+	if (n == 0)
 		return;
 	if (view_is(name, "timeout"))
 		out->timeout_ns = (n > TIMEOUT_MAX ? TIMEOUT_MAX : n) * SECOND;
@@ -86,9 +91,41 @@ static void read_option(struct view word, struct lookup_servers *out)
 		out->attempts = n > ATTEMPTS_MAX ? ATTEMPTS_MAX : (unsigned)n;
 }
 
+static bool is_domain(struct view word)
+{
+	static const char bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+
+	for (size_t i = 0; i < word.len; i++)
+		if (!memchr(bytes, word.ptr[i], sizeof bytes - 1))
+			return false;
+	return word.len > 0 && word.len < 255;
+}
+
+/* The last such line counts. */
+static void read_search(struct view line, struct lookup_servers *out)
+{
+	size_t len = 0;
+	unsigned count = 0;
+
+	for (struct view word = next_word(&line); word.len && count < LOOKUP_SEARCH_MAX; word = next_word(&line)) {
+		if (!is_domain(word))
+			continue;
+		out->search[len++] = ' ';
+		memcpy(out->search + len, word.ptr, word.len);
+		len += word.len;
+		count++;
+	}
+	out->search[len] = '\0';
+}
+
 static void read_server_line(struct view line, struct lookup_servers *out)
 {
 	struct view key = next_word(&line);
+
+	if (view_is(key, "search") || view_is(key, "domain")) {
+		read_search(line, out);
+		return;
+	}
 	struct view word = next_word(&line);
 
 	if (view_is(key, "nameserver") && out->count < LOOKUP_SERVERS_MAX) {
@@ -105,7 +142,7 @@ void lookup_servers_read(const char *path, struct lookup_servers *out)
 	AUTO(free) char *text = NULL;
 	size_t len = 0;
 
-	*out = (struct lookup_servers){ .attempts = ATTEMPTS, .timeout_ns = TIMEOUT_SECONDS * SECOND };
+	*out = (struct lookup_servers){ .attempts = ATTEMPTS, .timeout_ns = TIMEOUT_SECONDS * SECOND, .ndots = -1 };
 	if (slurp(path, &text, &len) == 0) {
 		struct view rest = { text, len };
 		bool more = true;

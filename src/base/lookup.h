@@ -13,12 +13,16 @@
 #include "base/dnswire.h"
 
 #define LOOKUP_SERVERS_MAX 3
+#define LOOKUP_SEARCH_MAX 6
 
 struct lookup_servers {
 	struct addr at[LOOKUP_SERVERS_MAX];     /* with the port */
 	size_t count;
 	unsigned attempts;                      /* rounds over all of them */
 	uint64_t timeout_ns;                    /* for one answer */
+	/* For others to say on; nothing here searches. */
+	char search[LOOKUP_SEARCH_MAX * 256];   /* domains that are host names, each behind a blank */
+	int ndots;                              /* -1: not said */
 };
 
 /* Those of a file in the form of /etc/resolv.conf; where it names none or is not there, 127.0.0.1, as libc does. */

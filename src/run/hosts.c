@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/lookup.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/sys.h"
@@ -61,10 +62,18 @@ static int say_host_conf(void *arg, struct str *out)
 	return out->rc;
 }
 
+/* Short names mean what they mean outside; the servers of the host are nobody's business. */
 static int say_resolv_conf(void *arg, struct str *out)
 {
+	struct lookup_servers host;
+
 	(void)arg;
+	lookup_servers_read("/etc/resolv.conf", &host);
 	str_add(out, "nameserver " HOSTS_NAMESERVER "\n");
+	if (host.search[0])
+		str_addf(out, "search%s\n", host.search);
+	if (host.ndots >= 0)
+		str_addf(out, "options ndots:%d\n", host.ndots);
 	return out->rc;
 }
 

@@ -49,6 +49,29 @@ static int canonical_head(const char *full, size_t len, struct str *out)
 	return out->rc;
 }
 
+/* In a component, "[" without its "]" would be a byte of the name: nobody means that. */
+static bool is_unclosed(const char *text)
+{
+	for (const char *open = strchr(text, '['); open; open = strchr(open + 1, '[')) {
+		const char *close = strchr(open, ']');
+
+		if (!close || memchr(open, '/', (size_t)(close - open)))
+			return true;
+	}
+	return false;
+}
+
+/* What is wrong with a word that is no path; NULL: nothing. */
+static const char *no_path(const char *text)
+{
+	if (text[0] == '@')
+		return "a name of the abstract space cannot be granted: the sandbox has a space of its own (write ./@... for a file "
+		       "of that name)";
+	if (strncmp(text, "unix:", 5) == 0)
+		return "write the path alone, without unix:";
+	return is_unclosed(text) ? "a pattern's [ has no ] in the same component" : NULL;
+}
+
 static int add_word(const struct word *word, struct socket_grants *out)
 {
 	AUTO(str) struct str full = STR(PATH_SIZE);
@@ -77,7 +100,8 @@ int resolve_sockets(const struct policy *p, struct socket_grants *out, struct er
 	for (size_t i = 0; i < p->unix_allow.len; i++) {
 		const struct word *word = &p->unix_allow.at[i];
 		AUTO(str) struct str shown = STR(600);
-		int rc = add_word(word, out);
+		const char *wrong = no_path(word->text);
+		int rc = wrong ? -EINVAL : add_word(word, out);
 
 		if (rc == 0)
 			continue;
@@ -85,7 +109,7 @@ int resolve_sockets(const struct policy *p, struct socket_grants *out, struct er
 			return error_set(err, ERR_MEMORY, rc, "not enough memory for the socket grants");
 		str_add_quoted(&shown, word->text, strlen(word->text));
 		return error_set(err, ERR_POLICY, rc, "%s: '%s' cannot be reached: %s", word->origin,
-				 shown.rc == 0 ? shown.buf : "(path)", error_text(rc));
+				 shown.rc == 0 ? shown.buf : "(path)", wrong ? wrong : error_text(rc));
 	}
 	return 0;
 }
@@ -105,6 +129,8 @@ static const struct control_socket control_rows[] = {
 	{ NULL, "/run/podman/podman.sock", "Podman, and through it root" },
 	{ "XDG_RUNTIME_DIR", "/podman/podman.sock", "your Podman" },
 	{ "XDG_RUNTIME_DIR", "/docker.sock", "your Docker engine" },
+	{ "HOME", "/.docker/run/docker.sock", "your Docker engine" },
+	{ "HOME", "/.docker/desktop/docker.sock", "your Docker engine" },
 	{ NULL, "/run/lxd.socket", "LXD, and through it root" },
 	{ NULL, "/run/libvirt/libvirt-sock", "libvirt, and through it root" },
 	{ NULL, "/run/dbus/system_bus_socket", "the system message bus" },
@@ -114,10 +140,17 @@ static const struct control_socket control_rows[] = {
 	{ NULL, "/run/snapd.socket", "snapd" },
 	{ "SSH_AUTH_SOCK", "", "your ssh keys" },
 	{ "XDG_RUNTIME_DIR", "/gnupg/S.gpg-agent", "your gpg keys" },
+	{ "XDG_RUNTIME_DIR", "/gnupg/S.gpg-agent.ssh", "your ssh keys" },
+	{ "HOME", "/.gnupg/S.gpg-agent", "your gpg keys" },
+	{ "HOME", "/.gnupg/S.gpg-agent.ssh", "your ssh keys" },
 	{ "XDG_RUNTIME_DIR", "/keyring/control", "your key ring" },
 	{ NULL, "/tmp/.X11-unix/X0", "your X11 display: keys can be read and typed" },
 	{ NULL, "/tmp/.X11-unix/X1", "your X11 display: keys can be read and typed" },
+	{ NULL, "/tmp/.X11-unix/X2", "your X11 display: keys can be read and typed" },
+	{ NULL, "/tmp/.X11-unix/X3", "your X11 display: keys can be read and typed" },
 	{ "XDG_RUNTIME_DIR", "/wayland-0", "your Wayland display" },
+	{ "XDG_RUNTIME_DIR", "/wayland-1", "your Wayland display" },
+	{ "WAYLAND_DISPLAY", "", "your Wayland display" },
 	{ "XDG_RUNTIME_DIR", "/pulse/native", "your sound server: it can load modules" },
 };
 

@@ -60,6 +60,23 @@ def test_curl_falls_back_from_an_address_that_is_silent(lab):
     assert ("tcp", SILENT6, 80) in lab.destinations()
 
 
+def test_short_names_are_searched_where_the_host_searches(lab):
+    lab.zone({"a.wild.test": {"A": ["198.51.100.7"]}, "b.c.wild.test": {"A": ["203.0.113.9"]}})
+    path = lab.etc + "/resolv.conf"
+    with open(path) as f:
+        before = f.read()
+    try:
+        with open(path, "w") as out:
+            out.write(before + "search we;ird wild.test\noptions ndots:2\n")
+        done = lab.python(TRY_TCP.replace("sys.argv[1:]", '["a:80", "b.c:80"]'), "--net-allow", "*.wild.test:80")
+        assert done.stdout == "a:80 ::ffff:198.51.100.7\nb.c:80 ::ffff:203.0.113.9\n", done
+        done = lab.run("--net-allow", "*.wild.test:80", "--", "cat", "/etc/resolv.conf")
+        assert done.stdout == "nameserver 127.0.0.53\nsearch wild.test\noptions ndots:2\n"
+    finally:
+        with open(path, "w") as out:
+            out.write(before)
+
+
 def test_a_host_of_a_preset_that_is_away_takes_only_itself_along(lab):
     lab.zone({"pypi.org": {"A": ["198.51.100.7"]}})
     code = TRY_TCP.replace("sys.argv[1:]", '["pypi.org:443", "files.pythonhosted.org:443"]')

@@ -13,7 +13,7 @@ NAMES = ["--net-allow", "localhost:9"]
 BOX = ["--name", "box7"]
 VICTIMS = {
     "/etc/hosts": (NAMES, lambda text: text.startswith("127.0.0.1 localhost\n::1 localhost\n")),
-    "/etc/resolv.conf": (NAMES, lambda text: re.fullmatch(r"(nameserver [0-9a-f.:]+\n|options .*\n)+", text)),
+    "/etc/resolv.conf": (NAMES, lambda text: re.fullmatch(r"nameserver 127.0.0.53\n(search( [\w.-]+)+\n)?(options ndots:\d+\n)?", text)),
     "/etc/hostname": (BOX, lambda text: text == "box7\n"),
 }
 RACES = int(os.environ.get("SANDLOCK_RACES", "100000"))

@@ -140,6 +140,10 @@ static void nat64_and_6to4_embed_an_address(void **state)
 	static const char *const rows[][2] = {
 		{ "64:ff9b::a9fe:a9fe", "169.254.169.254:443" }, { "64:ff9b::10.0.0.1", "10.0.0.1:443" },
 		{ "2002:0a00:0001::", "10.0.0.1:443" }, { "2002:c000:201:1234::5", "192.0.2.1:443" },
+		{ "64:ff9b:1::169.254.169.254", "169.254.169.254:443" }, { "64:ff9b:1:fffe::10.0.0.1", "10.0.0.1:443" },
+		{ "64:ff9b:1:a00:0:100::", "10.0.0.1:443" }, { "64:ff9b:1:a9fe:a9:fe00::", "169.254.169.254:443" },
+		{ "64:ff9b:1:aa0a:0:1::", "10.0.0.1:443" }, { "64:ff9b:1:abcd:a:0:100:0", "10.0.0.1:443" },
+		{ "64:ff9b:2::10.0.0.1", NULL },
 		{ "64:ff9b:0:0:1::1", NULL }, { "2003::1", NULL }, { "2001:db8::1", NULL }, { "192.0.2.1", NULL },
 	};
 
@@ -179,6 +183,9 @@ static void every_kind_of_place_is_known_to_its_borders(void **state)
 		{ "223.255.255.255", ADDR_PUBLIC }, { "224.0.0.1", ADDR_MULTICAST }, { "239.255.255.255", ADDR_MULTICAST },
 		{ "255.255.255.255", ADDR_MULTICAST }, { "ff02::1", ADDR_MULTICAST }, { "240.0.0.1", ADDR_PRIVATE },
 		{ "64:ff9b::169.254.169.254", ADDR_METADATA }, { "2002:7f00:1::1", ADDR_LOOPBACK },
+		{ "64:ff9b:1::169.254.169.254", ADDR_METADATA }, { "64:ff9b:1::127.0.0.1", ADDR_LOOPBACK },
+		{ "64:ff9b:1::8.8.8.8", ADDR_PRIVATE }, { "169.254.0.23", ADDR_METADATA }, { "169.254.42.42", ADDR_METADATA },
+		{ "fd00:42::42", ADDR_METADATA },
 		{ "64:ff9b::8.8.8.8", ADDR_PUBLIC }, { "192.0.2.1", ADDR_PUBLIC }, { "2001:db8::1", ADDR_PUBLIC },
 	};
 

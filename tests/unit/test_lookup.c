@@ -316,6 +316,20 @@ static void name_servers_are_read(void **state)
 	assert_int_equal(list.at[2].family, ADDR_V6);
 	assert_int_equal(list.timeout_ns, 2000 * MS);
 	assert_int_equal(list.attempts, 5);
+	assert_string_equal(list.search, " corp.test");
+	assert_int_equal(list.ndots, -1);
+}
+
+static void search_domains_are_read_as_far_as_they_are_names(void **state)
+{
+	struct lookup_servers list;
+	const char *path = file_of("domain old.test\nsearch a.test b\"ad.test b.test 3 4 5 6 7\r\noptions ndots:99\n");
+
+	(void)state;
+	lookup_servers_read(path, &list);
+	unlink(path);
+	assert_string_equal(list.search, " a.test b.test 3 4 5 6");
+	assert_int_equal(list.ndots, 15);
 }
 
 static void without_a_file_this_host_is_asked(void **state)
@@ -395,6 +409,7 @@ int main(void)
 		cmocka_unit_test(a_tcp_peer_that_hangs_up_is_no_answer),
 		cmocka_unit_test(names_without_a_form_on_the_wire_are_refused),
 		cmocka_unit_test(name_servers_are_read),
+		cmocka_unit_test(search_domains_are_read_as_far_as_they_are_names),
 		cmocka_unit_test(without_a_file_this_host_is_asked),
 		cmocka_unit_test(the_hosts_file_is_read),
 		cmocka_unit_test(every_failure_of_a_question_ends_it_or_moves_on),

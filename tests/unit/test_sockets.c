@@ -152,6 +152,28 @@ static void test_a_path_through_a_file_is_refused_with_its_name(void **state)
 	policy_free(p);
 }
 
+static void test_words_that_are_no_path_of_a_socket_are_refused(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "@name", "the abstract space" }, { "unix:/run/x", "without unix:" }, { "/run/x[ab", "has no ]" },
+		{ "/run/[a]/[b/c]", "has no ]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct policy *p = policy_with(rows[i][0]);
+		struct socket_grants s = { 0 };
+		struct error err = { 0 };
+
+		assert_int_equal(resolve_sockets(p, &s, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "--unix-allow: '"));
+		assert_non_null(strstr(err.text, rows[i][1]));
+		socket_grants_fini(&s);
+		policy_free(p);
+	}
+	resolves("/nowhere/[ab]c", "/nowhere/[ab]c", true);
+}
+
 static void remember(const char *path, const char *what, const char *by, void *arg)
 {
 	assert_non_null(what);
@@ -177,6 +199,14 @@ static void test_a_control_socket_within_reach_is_named(void **state)
 	assert_int_equal(socket_grants_add(&s, top, false, "--unix-allow"), 0);
 	control_sockets(&s, &none, remember, found);
 	assert_string_equal(found, name.sun_path);
+	assert_int_equal(unsetenv("SSH_AUTH_SOCK"), 0);
+	found[0] = '\0';
+	control_sockets(&s, &none, remember, found);
+	assert_string_equal(found, "");
+	assert_int_equal(setenv("WAYLAND_DISPLAY", name.sun_path, 1), 0);
+	control_sockets(&s, &none, remember, found);
+	assert_string_equal(found, name.sun_path);
+	unsetenv("WAYLAND_DISPLAY");
 	socket_grants_fini(&s);
 	close(sock);
 }
@@ -215,6 +245,7 @@ int main(void)
 		cmocka_unit_test(test_what_exists_of_a_path_becomes_canonical),
 		cmocka_unit_test(test_a_relative_path_begins_at_the_current_directory),
 		cmocka_unit_test(test_a_path_through_a_file_is_refused_with_its_name),
+		cmocka_unit_test(test_words_that_are_no_path_of_a_socket_are_refused),
 		cmocka_unit_test(test_a_control_socket_within_reach_is_named),
 		cmocka_unit_test(test_every_failure_on_the_way_is_told_and_leaks_nothing),
 	};
