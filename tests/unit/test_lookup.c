@@ -99,60 +99,71 @@ static int until_end(struct lookup *l)
 	return rc;
 }
 
+/* --- a question to one server --- */
+
+struct asked {
+	struct lookup_servers list;
+	struct server s;
+	struct lookup l;
+};
+
+static int ask_one(void **state)
+{
+	static struct asked asked;
+
+	asked = (struct asked){ 0 };
+	asked.s = serve(&asked.list);
+	*state = &asked;
+	return lookup_start(&asked.l, &asked.list, "a.test", DNS_A);
+}
+
+static int close_one(void **state)
+{
+	struct asked *a = *state;
+
+	lookup_fini(&a->l);
+	close_server(&a->s);
+	return 0;
+}
+
 static void an_answer_ends_the_question(void **state)
 {
-	struct lookup_servers list = { 0 };
-	struct server s = serve(&list);
-	struct lookup l;
+	struct asked *a = *state;
 
-	(void)state;
-	assert_int_equal(lookup_start(&l, &list, "a.test", DNS_A), 0);
-	hear(&s);
-	assert_string_equal(s.q.name, "a.test");
-	assert_true(s.q.wants_recursion);
-	assert_int_equal(lookup_step(&l), 0);
-	say(&s, &(struct dns_reply){ .ttl = 9, .ip = &ip_1, .count = 1 }, 0);
-	assert_int_equal(step(&l), 1);
-	assert_int_equal(l.result.count, 1);
-	assert_int_equal(l.result.ttl, 9);
-	assert_memory_equal(l.result.ip[0].ip, ip_1.ip, 16);
-	assert_int_equal(l.fd, -1);
-	lookup_fini(&l);
-	close_server(&s);
+	hear(&a->s);
+	assert_string_equal(a->s.q.name, "a.test");
+	assert_true(a->s.q.wants_recursion);
+	assert_int_equal(lookup_step(&a->l), 0);
+	say(&a->s, &(struct dns_reply){ .ttl = 9, .ip = &ip_1, .count = 1 }, 0);
+	assert_int_equal(step(&a->l), 1);
+	assert_int_equal(a->l.result.count, 1);
+	assert_int_equal(a->l.result.ttl, 9);
+	assert_memory_equal(a->l.result.ip[0].ip, ip_1.ip, 16);
+	assert_int_equal(a->l.fd, -1);
 }
 
 static void no_such_name_is_an_answer(void **state)
 {
-	struct lookup_servers list = { 0 };
-	struct server s = serve(&list);
-	struct lookup l;
+	struct asked *a = *state;
 
-	(void)state;
-	assert_int_equal(lookup_start(&l, &list, "a.test", DNS_A), 0);
-	hear(&s);
-	say(&s, &(struct dns_reply){ .rcode = DNS_NXDOMAIN }, 0);
-	assert_int_equal(step(&l), 1);
-	assert_int_equal(l.result.rcode, DNS_NXDOMAIN);
-	close_server(&s);
+	hear(&a->s);
+	say(&a->s, &(struct dns_reply){ .rcode = DNS_NXDOMAIN }, 0);
+	assert_int_equal(step(&a->l), 1);
+	assert_int_equal(a->l.result.rcode, DNS_NXDOMAIN);
 }
 
 static void an_answer_with_another_id_is_waited_past(void **state)
 {
-	struct lookup_servers list = { 0 };
-	struct server s = serve(&list);
-	struct lookup l;
+	struct asked *a = *state;
 
-	(void)state;
-	assert_int_equal(lookup_start(&l, &list, "a.test", DNS_A), 0);
-	hear(&s);
-	s.q.id++;
-	say(&s, &(struct dns_reply){ .ip = &(struct addr){ .family = ADDR_V4, .ip = { 6, 6, 6, 6 } }, .count = 1 }, 0);
-	assert_int_equal(step(&l), 0);
-	s.q.id--;
-	say(&s, &(struct dns_reply){ .ip = &ip_1, .count = 1 }, 0);
-	assert_int_equal(step(&l), 1);
-	assert_int_equal(l.result.ip[0].ip[0], 192);
-	close_server(&s);
+	hear(&a->s);
+	a->s.q.id++;
+	say(&a->s, &(struct dns_reply){ .ip = &(struct addr){ .family = ADDR_V4, .ip = { 6, 6, 6, 6 } }, .count = 1 }, 0);
+	assert_int_equal(step(&a->l), 0);
+	a->s.q.id--;
+	say(&a->s, &(struct dns_reply){ .ip = &ip_1, .count = 1 }, 0);
+	assert_int_equal(step(&a->l), 1);
+	assert_int_equal(a->l.result.ip[0].ip[0], 192);
 }
 
 static void the_next_server_is_asked_when_one_cannot_help(void **state)
@@ -218,55 +229,45 @@ static void a_port_without_a_server_is_passed_over_at_once(void **state)
 
 static void a_truncated_answer_is_asked_for_over_tcp(void **state)
 {
-	struct lookup_servers list = { 0 };
-	struct server s = serve(&list);
+	struct asked *a = *state;
 	struct addr many[40];
 	uint8_t msg[2 + DNS_UDP_MAX];
-	struct lookup l;
 
-	(void)state;
 	for (size_t i = 0; i < 40; i++)
 		many[i] = (struct addr){ .family = ADDR_V4, .ip = { 192, 0, 2, (uint8_t)i } };
-	assert_int_equal(lookup_start(&l, &list, "a.test", DNS_A), 0);
-	hear(&s);
-	say(&s, &(struct dns_reply){ .ip = many, .count = 40 }, 0);
-	assert_int_equal(step(&l), 0);
-	assert_true(l.tcp);
-	AUTO(fd) int peer = accept(s.tcp, NULL, NULL);
-	assert_int_equal(step(&l), 0);
+	hear(&a->s);
+	say(&a->s, &(struct dns_reply){ .ip = many, .count = 40 }, 0);
+	assert_int_equal(step(&a->l), 0);
+	assert_true(a->l.tcp);
+	AUTO(fd) int peer = accept(a->s.tcp, NULL, NULL);
+	assert_int_equal(step(&a->l), 0);
 	uint8_t asked[100];
 	ssize_t n = recv(peer, asked, sizeof asked, 0);
 	assert_true(n > 2 && asked[0] == 0 && asked[1] == n - 2);
-	assert_int_equal(dns_parse_query(asked + 2, (size_t)n - 2, &s.q), 0);
-	size_t len = dns_build_reply(&s.q, &(struct dns_reply){ .ip = many, .count = 40 }, msg + 2, DNS_UDP_MAX);
+	assert_int_equal(dns_parse_query(asked + 2, (size_t)n - 2, &a->s.q), 0);
+	size_t len = dns_build_reply(&a->s.q, &(struct dns_reply){ .ip = many, .count = 40 }, msg + 2, DNS_UDP_MAX);
 	msg[0] = (uint8_t)(len >> 8);
 	msg[1] = (uint8_t)len;
 	for (size_t at = 0; at < len + 2; at += 97) {           /* in pieces */
 		size_t piece = len + 2 - at < 97 ? len + 2 - at : 97;
 
 		assert_int_equal(send(peer, msg + at, piece, 0), piece);
-		assert_int_equal(step(&l), at + piece == len + 2);
+		assert_int_equal(step(&a->l), at + piece == len + 2);
 	}
-	assert_int_equal(l.result.count, DNS_ADDRS_MAX);
-	close_server(&s);
+	assert_int_equal(a->l.result.count, DNS_ADDRS_MAX);
 }
 
 static void a_tcp_peer_that_hangs_up_is_no_answer(void **state)
 {
-	struct lookup_servers list = { 0 };
-	struct server s = serve(&list);
-	struct lookup l;
+	struct asked *a = *state;
 
-	(void)state;
-	assert_int_equal(lookup_start(&l, &list, "a.test", DNS_A), 0);
-	hear(&s);
-	say(&s, &(struct dns_reply){ 0 }, 0x0200);
-	assert_int_equal(step(&l), 0);
-	int peer = accept(s.tcp, NULL, NULL);
-	assert_int_equal(step(&l), 0);
+	hear(&a->s);
+	say(&a->s, &(struct dns_reply){ 0 }, 0x0200);
+	assert_int_equal(step(&a->l), 0);
+	int peer = accept(a->s.tcp, NULL, NULL);
+	assert_int_equal(step(&a->l), 0);
 	close(peer);
-	assert_int_equal(until_end(&l), -EREMOTEIO);
-	close_server(&s);
+	assert_int_equal(until_end(&a->l), -EREMOTEIO);
 }
 
 static void names_without_a_form_on_the_wire_are_refused(void **state)
@@ -399,14 +400,14 @@ static void every_failure_of_a_question_ends_it_or_moves_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_answer_ends_the_question),
-		cmocka_unit_test(no_such_name_is_an_answer),
-		cmocka_unit_test(an_answer_with_another_id_is_waited_past),
+		cmocka_unit_test_setup_teardown(an_answer_ends_the_question, ask_one, close_one),
+		cmocka_unit_test_setup_teardown(no_such_name_is_an_answer, ask_one, close_one),
+		cmocka_unit_test_setup_teardown(an_answer_with_another_id_is_waited_past, ask_one, close_one),
 		cmocka_unit_test(the_next_server_is_asked_when_one_cannot_help),
 		cmocka_unit_test(a_silent_server_is_given_up_after_its_time),
 		cmocka_unit_test(a_port_without_a_server_is_passed_over_at_once),
-		cmocka_unit_test(a_truncated_answer_is_asked_for_over_tcp),
-		cmocka_unit_test(a_tcp_peer_that_hangs_up_is_no_answer),
+		cmocka_unit_test_setup_teardown(a_truncated_answer_is_asked_for_over_tcp, ask_one, close_one),
+		cmocka_unit_test_setup_teardown(a_tcp_peer_that_hangs_up_is_no_answer, ask_one, close_one),
 		cmocka_unit_test(names_without_a_form_on_the_wire_are_refused),
 		cmocka_unit_test(name_servers_are_read),
 		cmocka_unit_test(search_domains_are_read_as_far_as_they_are_names),

@@ -37,41 +37,23 @@ static int self_pin_fd(const struct call *call, int fd)
 	return (int)SYS(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
 }
 
-static int self_copy_in(const struct call *call, void *to, uint64_t from, size_t len)
-{
-	(void)call;
-	if (from < 4096)
-		return -EFAULT;
-	memcpy(to, (const void *)(uintptr_t)from, len);
-	return 0;
-}
-
-static int self_copy_out(const struct call *call, uint64_t to, const void *from, size_t len)
-{
-	(void)call;
-	if (to < 4096)
-		return -EFAULT;
-	memcpy((void *)(uintptr_t)to, from, len);
-	return 0;
-}
-
 static pid_t self_process(const struct call *call)
 {
 	(void)call;
 	return PROCESS;
 }
 
-static const struct kernel_ops self_ops = {
-	.pin_fd = self_pin_fd, .copy_in = self_copy_in, .copy_out = self_copy_out, .process = self_process,
-};
-
 static const struct policy policy = { .max_open_files = NO_LIMIT };
 
 static struct verdict call_of(const struct feature *f, void *state, const char *name, const uint64_t raw[3])
 {
-	struct call call = { .nr = syscall_nr(ARCH_NATIVE, name), .kernel = &self_ops,
+	struct fake caller = { .own_memory = true };
+	struct kernel_ops self = fake_ops;
+	struct call call = { .nr = syscall_nr(ARCH_NATIVE, name), .kernel = &self, .supervisor = &caller,
 			     .raw = { raw[0], raw[1], raw[2] } };
 
+	self.pin_fd = self_pin_fd;
+	self.process = self_process;
 	for (size_t i = 0; i < f->handler_count; i++)
 		if (strcmp(f->handlers[i].syscall, name) == 0)
 			return f->handlers[i].on_call(&call, state);
