@@ -238,15 +238,23 @@ static bool is_lo(const uint8_t *name, size_t len)
 	return (len == 2 || (len > 2 && name[2] == '\0')) && memcmp(name, "lo", 2) == 0;
 }
 
+/* What the question begins with behind its header. */
+static int fixed_part(const struct question *q, void *out, size_t size)
+{
+	if (q->body_len < size)
+		return -EINVAL;
+	memcpy(out, q->body, size);
+	return 0;
+}
+
 static int one_link(const struct question *q)
 {
 	const uint8_t *name = NULL;
 	struct ifinfomsg asked;
 	size_t len = 0;
 
-	if (q->body_len < sizeof asked)
+	if (fixed_part(q, &asked, sizeof asked) < 0)
 		return -EINVAL;
-	memcpy(&asked, q->body, sizeof asked);
 	int rc = find(q, sizeof asked, IFLA_IFNAME, &name, &len);
 	if (rc == 0)
 		rc = find(q, sizeof asked, ALT_IFNAME, &name, &len);
@@ -269,9 +277,8 @@ static int one_route(const struct question *q)
 	struct rtmsg asked;
 	size_t len = 0;
 
-	if (q->body_len < sizeof asked)
+	if (fixed_part(q, &asked, sizeof asked) < 0)
 		return -EINVAL;
-	memcpy(&asked, q->body, sizeof asked);
 	bool v4 = asked.rtm_family == AF_INET;
 	if (!v4 && asked.rtm_family != AF_INET6)
 		return -EOPNOTSUPP;
