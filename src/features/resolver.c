@@ -130,8 +130,10 @@ static bool is_ours(const struct resolver *r, const void *name, size_t len)
 	return true;
 }
 
-/* The socket reaches the resolver from now on; net.c does what was asked for on it. A failure leaves the socket as it is,
- * and the destination is judged. */
+/*
+ * The socket reaches the resolver from now on; net.c does what was asked for on it. A failure leaves the socket as it is,
+ * and the destination is judged.
+ */
 static struct verdict move(const struct call *call)
 {
 	call->kernel->to_island(call, call->arg[0].fd);

@@ -245,8 +245,10 @@ static bool is_new(const struct vfiles *v, const char *path)
 	       !grants_told(&v->virtuals->entries, path, ACCESS_READ);
 }
 
-/* Most opens: what the words alone tell to be none of ours needs no look at the object. Files of names are known by what
- * they are, so where there are some, each object is looked at. */
+/*
+ * Most opens: what the words alone tell to be none of ours needs no look at the object. Files of names are known by what
+ * they are, so where there are some, each object is looked at.
+ */
 static bool is_plainly_the_kernels(const struct call *call, const struct vfiles *v, const struct where *where)
 {
 	char path[PATH_MAX];
@@ -334,9 +336,7 @@ static struct verdict refuse(const struct call *call, const struct vfiles *v, co
 
 static struct verdict give(int fd, int flags)
 {
-	if (fd < 0)
-		return v_errno(fd);
-	return (struct verdict){ .kind = V_GIVE_FD, .value = fd, .fd_flags = (uint32_t)flags & O_CLOEXEC };
+	return fd < 0 ? v_errno(fd) : v_give_fd(fd, flags & O_CLOEXEC);
 }
 
 static struct verdict open_virtual(const struct call *call, struct vfiles *v, const struct object *object, int flags,
@@ -476,7 +476,7 @@ static struct verdict answer_stat(const struct call *call, int fd, uint64_t out)
 static struct verdict answer_statx(const struct call *call, int fd, uint64_t out)
 {
 	struct statx stx;
-	int rc = (int)SYS(SYS_statx, fd, "", AT_EMPTY_PATH | ((int)call->raw[2] & 0x6000), (unsigned)call->raw[3], &stx);
+	int rc = (int)SYS(SYS_statx, fd, "", AT_EMPTY_PATH | ((int)call->raw[2] & AT_STATX_SYNC_TYPE), (unsigned)call->raw[3], &stx);
 
 	return rc < 0 ? v_errno(rc) : v_result(call->kernel->copy_out(call, out, &stx, sizeof stx));
 }

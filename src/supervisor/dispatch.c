@@ -147,8 +147,10 @@ unsigned dispatch_flags(const struct dispatch *d, int nr)
 	return join_flags(d, &d->any, join_flags(d, chain_of(d, nr), H_NO_DECODE));
 }
 
-/* A row with a condition is asked only about calls that meet it, also when others have more of them trapped. Of several
- * rows of one handler the slot has the first. */
+/*
+ * A row with a condition is asked only about calls that meet it, also when others have more of them trapped. Of several
+ * rows of one handler the slot has the first.
+ */
 static bool is_asked(const struct dispatch *d, const struct dispatch_slot *slot, const struct call *call)
 {
 	const struct feature *f = d->active[slot->feature];

@@ -347,12 +347,12 @@ enum handler_flags {
 	H_BLOCKS = 1,           /* run on a worker */
 	H_MAY_CONTINUE = 2,     /* V_CONTINUE is allowed; the row's comment says what else enforces the rule */
 	H_NO_DECODE = 4,        /* only register arguments: no read of child memory */
-	H_OTHERS_PASS = 16,     /* calls that are not its own need not have been trapped: where every row that was asked
-				 * says V_NEXT with this flag, the kernel runs the call */
-	H_ONLY_IF_TRAPPED = 32, /* traps nothing by itself; asked when another feature has the call trapped */
 	H_TRIES = 8,            /* first on the notify thread without waiting; V_LATER moves it to a worker, same copy.
 				 * It pins a descriptor of the caller (pin_fd) before it acts: that is when it is known
 				 * that the arguments are the caller's */
+	H_OTHERS_PASS = 16,     /* calls that are not its own need not have been trapped: where every row that was asked
+				 * says V_NEXT with this flag, the kernel runs the call */
+	H_ONLY_IF_TRAPPED = 32, /* traps nothing by itself; asked when another feature has the call trapped */
 };
 
 struct handler {
