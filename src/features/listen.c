@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "features/registry.h"
+#include "policy/ports.h"
 
 struct listen_rules {
 	const struct ports *allowed;
@@ -31,7 +32,7 @@ static bool may_listen_on(const struct listen_rules *rules, int port)
 {
 	if (port > 0 && rules->map)
 		port = portmap_asked(rules->map, NET_TCP, (uint16_t)port);
-	return port > 0 && (rules->allowed->bits[port / 64] >> (port % 64) & 1);
+	return port > 0 && ports_has(rules->allowed, (unsigned)port);
 }
 
 /* Allowing port 0 is the least that helps: Landlock goes on judging the ports that a program names. */
@@ -104,7 +105,7 @@ static struct verdict on_listen(const struct call *call, void *state)
 /* Where port 0 may be bound, an unbound socket may have what it takes anyway, and Landlock judges the rest. */
 static bool listen_wanted(const struct policy *p)
 {
-	return !p->no_supervisor && !p->bind_ports.any && !(p->bind_ports.bits[0] & 1);
+	return !p->no_supervisor && !ports_has(&p->bind_ports, 0);
 }
 
 static const struct handler listen_handlers[] = {

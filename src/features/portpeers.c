@@ -83,7 +83,7 @@ static struct verdict on_accept(const struct call *call, void *state)
 
 /* --- datagrams --- */
 
-/* A call that receives: what it is about, and its result when it is not V_NEXT. */
+/* A call that receives. */
 struct reader {
 	const struct call *call;
 	struct portmap *ports;

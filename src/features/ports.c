@@ -103,7 +103,7 @@ static struct verdict refuse_port(const struct call *call, const struct port_rul
 /* --- bind --- */
 
 struct request {
-	const struct port_rules *rules;
+	struct port_rules *rules;
 	int sock;
 	enum net_proto proto;
 	_Alignas(8) char name[SOCKADDR_ROOM];
@@ -205,13 +205,13 @@ static struct verdict bind_inet(const struct call *call, struct request *r)
 		return v_errno(rc);
 	if (!is_allowed(r))
 		return refuse_port(call, r->rules, r->proto, r->at.port);
-	pthread_mutex_lock((pthread_mutex_t *)&r->rules->lock);
+	pthread_mutex_lock(&r->rules->lock);
 	call->kernel->drop_dead(call);
 	rc = r->at.port ? bind_asked(call, r) : bind_to(call, r, 0);
 	/* Bound it is, remembered or not. A free UDP port is a client's, musl takes one for every question of names. */
 	if (rc == 0 && (r->at.port || r->proto == NET_TCP))
 		note(call, r->rules, r->proto, r->sock, r->at.port);
-	pthread_mutex_unlock((pthread_mutex_t *)&r->rules->lock);
+	pthread_mutex_unlock(&r->rules->lock);
 	return v_result(rc);
 }
 
@@ -330,11 +330,6 @@ static struct verdict on_setsockopt(const struct call *call, void *state)
 
 /* --- when --- */
 
-static bool judges_binds(const struct policy *p)
-{
-	return policy_judges_binds(p);
-}
-
 static bool remaps(const struct policy *p)
 {
 	return policy_judges_binds(p) && p->port_remap;
@@ -353,7 +348,7 @@ static bool ports_wanted(const struct policy *p)
 
 /* clang-format off */
 static const struct handler ports_handlers[] = {
-	{ "bind",        on_bind,        H_BLOCKS, .when = judges_binds },
+	{ "bind",        on_bind,        H_BLOCKS, .when = policy_judges_binds },
 	{ "listen",      on_listen,      H_BLOCKS | H_NO_DECODE | H_OTHERS_PASS, .when = remaps },
 	{ "getsockname", on_getsockname, H_NO_DECODE | H_OTHERS_PASS, .when = remaps },
 	{ "getpeername", on_getpeername, H_NO_DECODE | H_OTHERS_PASS, .when = remaps },

@@ -168,10 +168,9 @@ static int refuse_own(const struct call *call, enum net_proto proto, const struc
 int portview_redirect(const struct call *call, const struct port_ways *ways, enum net_proto proto, const struct addr *to,
 		      void *name)
 {
-	uint16_t real = ways->ports && proto != NET_ICMP ? portmap_real(ways->ports, proto, to) : 0;
-
 	if (!ways->ports || proto == NET_ICMP)
 		return 0;
+	uint16_t real = portmap_real(ways->ports, proto, to);
 	bool own = is_own(ways->policy, to->port);
 	if ((!own && (!real || real == to->port)) || !portview_is_here(call, to))
 		return 0;
