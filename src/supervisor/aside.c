@@ -3,12 +3,12 @@
  * process of its own: SIGKILL ends it, and nothing else of the host. Its parent-death signal ends it with our thread.
  */
 #include "supervisor/aside.h"
-#include "supervisor/stuck.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/fd.h"
+#include "supervisor/stuck.h"
 
 #define WAIT_ALL 0x40000000     /* __WALL: its end sends no signal, so that no host's wait() sees it */
 

@@ -20,7 +20,6 @@
 #include "supervisor/parking.h"
 #include "supervisor/sockets.h"
 
-#define TREE_MAX 65536
 #define SHORTEST_SLICE_NS 100000ULL
 #define NOTIF_MAX 512           /* newer kernels may have a longer struct; the tail must be zero */
 
@@ -265,7 +264,7 @@ void supervisor_fini(struct supervisor *s)
 	supervisor_stop(s);
 	dispatch_stop(&s->dispatch);
 	if (s->tree.pids)
-		SYS(SYS_munmap, s->tree.pids, TREE_MAX * sizeof(pid_t));
+		SYS(SYS_munmap, s->tree.pids, s->tree.max * sizeof(pid_t));
 	fd_close(&s->wake);
 	for (size_t i = 0; i < SUPERVISOR_PIDFDS; i++)
 		fd_close(&s->pidfds[i].fd);

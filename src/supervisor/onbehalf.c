@@ -30,6 +30,7 @@
 
 #define TREE_MAX 65536
 #define SMALL_FILE 4096
+#define TICK_NS 10000000ULL     /* USER_HZ is 100 on every architecture of ours */
 
 static struct supervisor *owner(const struct call *call)
 {
@@ -293,7 +294,7 @@ static int ob_task_progress(const struct call *call, pid_t tid, bool *asleep, ui
 		if (field >= 14)
 			ticks[field - 14] = value;
 	}
-	*cpu_ns = (ticks[0] + ticks[1]) * 10000000ULL;
+	*cpu_ns = (ticks[0] + ticks[1]) * TICK_NS;
 	return 0;
 }
 

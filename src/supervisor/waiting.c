@@ -112,9 +112,9 @@ static int wait_once(struct pollfd polls[2], uint64_t slice)
  */
 bool waiting_is_crowded(int fd)
 {
-	struct { uint64_t soft, hard; } limit = { 0 };
+	struct rlimit limit = { 0 };
 
-	return SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit) == 0 && (uint64_t)fd >= limit.soft / 2;
+	return SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur / 2;
 }
 
 int waiting_for(const struct call *call, int sock, int fd, short events)

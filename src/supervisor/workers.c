@@ -13,11 +13,11 @@
 #include "base/thread.h"
 #include "supervisor/onbehalf.h"
 
-#define ROOM_WAIT_SECONDS 5
-#define IDLE_SECONDS 5
+#define ROOM_WAIT_NS 5000000000ULL
+#define IDLE_NS 5000000000ULL
 #define POOL_MAX 16
 #define TURN_NS 100000000ULL
-#define PAUSE_NS 50000000L
+#define PAUSE_NS 50000000ULL
 #define PATIENCE_NS 1000000000ULL
 #define WAITS_AT_ONCE (SUPERVISOR_WORKERS - SUPERVISOR_SHORT_WORKERS)
 
@@ -116,19 +116,18 @@ void workers_give(struct supervisor *s, struct call_box *box)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static struct timespec in_seconds(int seconds)
+/* The time of the conditions' clock, which is that of sys_now. */
+static struct timespec after(uint64_t ns)
 {
-	struct timespec until;
+	uint64_t until = sys_now() + ns;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += seconds;
-	return until;
+	return (struct timespec){ .tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000) };
 }
 
 /* What the child can make us allocate ends at SUPERVISOR_BOXES here, and at SUPERVISOR_WAITS for those that wait. */
 struct call_box *workers_box(struct supervisor *s)
 {
-	struct timespec until = in_seconds(ROOM_WAIT_SECONDS);
+	struct timespec until = after(ROOM_WAIT_NS);
 	struct call_box *box = NULL;
 	int rc = 0;
 
@@ -162,7 +161,7 @@ bool workers_turn_is_over(struct supervisor *s, uint64_t turn)
 /* Without a descriptor, so that the host has them. */
 static void pause_a_little(const struct supervisor *s)
 {
-	const struct timespec time = { .tv_nsec = PAUSE_NS };
+	const struct timespec time = { .tv_nsec = (long)PAUSE_NS };
 	struct pollfd poll = { .fd = s->wake, .events = POLLIN };
 
 	SYS(SYS_ppoll, &poll, 1, &time, 0, 8);
@@ -191,7 +190,7 @@ static void run_one(struct supervisor *s, struct call_queue *q)
 /* Sleeps until there may be work. False: nobody came for a while, and this thread is one too many. */
 static bool wait_for_work(struct supervisor *s)
 {
-	struct timespec until = in_seconds(IDLE_SECONDS);
+	struct timespec until = after(IDLE_NS);
 
 	s->idle++;
 	int rc = pthread_cond_timedwait(&s->work, &s->lock, &until);
@@ -331,14 +330,8 @@ void workers_reside(struct supervisor *s, struct resident *r, void (*live)(struc
 /* With the lock held: sleeps until `room` is told or it is time to look for threads that are stuck; true in that case. */
 static bool patience_is_over(struct supervisor *s, uint64_t since)
 {
-	struct timespec until;
+	struct timespec until = after(PAUSE_NS);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += PAUSE_NS;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
 	pthread_cond_timedwait(&s->room, &s->lock, &until);
 	return sys_now() - since >= PATIENCE_NS;
 }
