@@ -9,13 +9,13 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/unixname.h"
+#include "policy/portmap.h"
 #include "supervisor/domains.h"
 #include "supervisor/files.h"
 #include "supervisor/notify.h"
@@ -100,14 +100,6 @@ static int find(struct wanted *w)
 	return rc < 0 ? rc : 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-	const uint64_t x = *(const uint64_t *)a;
-	const uint64_t y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 int sockets_owns_abstract(const struct call *call, const char *name, size_t len, int type)
 {
 	struct wanted w = { .name = name, .len = len, .type = type };
@@ -122,8 +114,7 @@ int sockets_owns_abstract(const struct call *call, const char *name, size_t len,
 	rc = files_tree_sockets(call, &inodes, &count);
 	if (rc < 0)
 		return rc;
-	const uint64_t inode = w.inode;
-	return count > 0 && bsearch(&inode, inodes, count, sizeof *inodes, compare) != NULL;
+	return port_inode_among(w.inode, inodes, count);
 }
 
 bool sockets_shares_abstract(const struct call *call, int sock, const void *name, size_t len)

@@ -13,7 +13,6 @@
 #include "supervisor/onbehalf.h"
 
 #define HEADER sizeof(struct control_header)
-#define SCM_CREDENTIALS_TYPE 2
 
 /* struct cmsghdr as the kernel has it, whatever the C library makes of its first field. */
 struct control_header {
@@ -28,7 +27,7 @@ struct control_ids {
 	uint32_t gid;
 };
 
-/* Options of a message that lead it elsewhere first: source routes, and headers with them. */
+/* Options of a message that lead it elsewhere first: source routes, and headers with them; numbers of linux/in.h, in6.h. */
 static const struct {
 	int32_t level;
 	int32_t type;
@@ -139,7 +138,7 @@ void control_fini(struct control *control)
 	control->data = NULL;
 }
 
-/* Does the caller have these ids, whichever of its four of each kind? */
+/* Does the caller have these ids? As the kernel asks: the real, the effective or the saved one; not that of files. */
 static bool are_the_callers(const struct call *call, const struct control_ids *ids)
 {
 	const struct supervisor *s = call->supervisor;
@@ -169,7 +168,7 @@ bool control_own_ids(const struct call *call, struct control *control)
 	size_t body;
 
 	while (next_message(control, &at, &head, &body) == 1) {
-		if (head.level != SOL_SOCKET || head.type != SCM_CREDENTIALS_TYPE || head.len < HEADER + sizeof ids)
+		if (head.level != SOL_SOCKET || head.type != SCM_CREDENTIALS || head.len < HEADER + sizeof ids)
 			continue;
 		memcpy(&ids, control->data + body, sizeof ids);
 		if (!are_the_callers(call, &ids))
