@@ -25,7 +25,9 @@
 #define NO_CLIENT (-1)
 #define PACKET_INFO 64                  /* of in_pktinfo or in6_pktinfo as control data */
 #define UDP_HEAD 8
+#define IPV4_HEAD_MIN 20
 #define IPV4_HEAD_MAX 60
+#define IPV4_TO_AT 16                   /* the destination in it */
 #define DNS_PORT 53
 
 /* The last two see every datagram of the island, to tell of those that go to nobody. */
@@ -298,10 +300,10 @@ static bool destination(const uint8_t *msg, size_t len, struct msghdr *head, boo
 	struct cmsghdr *c = CMSG_FIRSTHDR(head);
 
 	*to = (struct addr){ .family = v6 ? ADDR_V6 : ADDR_V4 };
-	if (len < skip + UDP_HEAD || (!v6 && skip < 20))
+	if (len < skip + UDP_HEAD || (!v6 && skip < IPV4_HEAD_MIN))
 		return false;
 	if (!v6)
-		memcpy(to->ip, msg + 16, 4);
+		memcpy(to->ip, msg + IPV4_TO_AT, 4);
 	else if (c && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
 		memcpy(to->ip, CMSG_DATA(c), 16);
 	to->port = (uint16_t)(msg[skip + 2] << 8 | msg[skip + 3]);

@@ -55,14 +55,14 @@ static int add_preset(struct policy *p, size_t index)
 /* "80,443", or "*" where one of the words says so; a list of ports cannot mix both. */
 static void join_ports(const struct words *ports, struct str *out)
 {
-	for (size_t i = 0; i < ports->len; i++)
+	for (size_t i = 0; i < ports->len; i++) {
 		if (strchr(ports->at[i].text, '*')) {
 			str_clear(out);
 			str_addc(out, '*');
 			return;
-		} else {
-			str_addf(out, "%s%s", i ? "," : "", ports->at[i].text);
 		}
+		str_addf(out, "%s%s", i ? "," : "", ports->at[i].text);
+	}
 }
 
 /* The older options: a destination must be among the hosts and its port among the ports. */

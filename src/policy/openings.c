@@ -55,7 +55,7 @@ void openings_free(struct openings *o)
 
 static int *bucket_of(struct openings *o, const struct addr *ip)
 {
-	uint32_t hash = 2166136261U;
+	uint32_t hash = 2166136261U;    /* FNV-1a */
 
 	for (size_t i = 0; i < sizeof ip->ip; i++)
 		hash = (hash ^ ip->ip[i]) * 16777619U;

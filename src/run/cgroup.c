@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -303,7 +304,7 @@ static int name_it(char *name, size_t size)
 {
 	uint64_t chance = 0;
 	AUTO(str) struct str text = STR(size - 1);
-	long rc = SYS(SYS_getrandom, &chance, sizeof chance, 1 /* GRND_NONBLOCK */);
+	long rc = SYS(SYS_getrandom, &chance, sizeof chance, GRND_NONBLOCK);
 
 	long pid = rc < 0 ? rc : SYS(SYS_getpid);
 	if (pid < 0)
