@@ -187,6 +187,7 @@ static const struct word *denied_by_user(const struct policy *p, const struct sy
 static const char no_udp[] = "no rule allows UDP; a name that a rule has is looked up by sandlock itself";
 static const char udp_flag[] = "--net-allow NAME:PORT";
 
+#define NO_GROUP NET_UDP, "no rule allows UDP to a group", "--net-allow udp://GROUP:PORT"
 static const struct grantable {
 	const char *syscall;
 	uint32_t family, kind, protocol;
@@ -201,6 +202,12 @@ static const struct grantable {
 	{ "socket", 2, 2, 17, NET_UDP, no_udp, udp_flag },
 	{ "socket", 10, 2, 0, NET_UDP, no_udp, udp_flag },
 	{ "socket", 10, 2, 17, NET_UDP, no_udp, udp_flag },
+	/* joining a group; nothing else that is refused has these numbers */
+	{ "setsockopt", ANYTHING, ANYTHING, 20, NO_GROUP },
+	{ "setsockopt", ANYTHING, ANYTHING, 35, NO_GROUP },
+	{ "setsockopt", ANYTHING, ANYTHING, 39, NO_GROUP },
+	{ "setsockopt", ANYTHING, ANYTHING, 42, NO_GROUP },
+	{ "setsockopt", ANYTHING, ANYTHING, 46, NO_GROUP },
 };
 
 static bool fits(uint32_t want, uint64_t is)

@@ -15,6 +15,7 @@ const struct feature *const feature_registry[] = {
 	&feature_task_limit,
 	&feature_hostname,
 	&feature_listen,
+	&feature_groups,
 	&feature_nested,
 	/* Before all who judge addresses: what is sent on a socket of its own goes to no address. */
 	&feature_netlink,

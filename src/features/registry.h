@@ -14,6 +14,7 @@ extern const struct feature feature_process_limit;
 extern const struct feature feature_task_limit;
 extern const struct feature feature_hostname;
 extern const struct feature feature_listen;
+extern const struct feature feature_groups;
 extern const struct feature feature_nested;
 extern const struct feature feature_net;
 extern const struct feature feature_ports;

@@ -486,6 +486,36 @@ struct net_decision netmatch_decide(const struct netmatch *m, enum net_proto pro
 	return d;
 }
 
+static bool try_port(const struct netmatch *m, enum net_proto proto, struct addr *to, unsigned port, struct net_decision *d)
+{
+	to->port = (uint16_t)port;
+	struct net_decision at = port && port <= UINT16_MAX ? netmatch_decide(m, proto, to) : *d;
+
+	if (at.allowed || d->rule < 0)
+		*d = at;
+	return d->allowed;
+}
+
+/* What is said of a port changes only where a range of some rule begins or has ended. */
+struct net_decision netmatch_decide_any_port(const struct netmatch *m, enum net_proto proto, const struct addr *to)
+{
+	const struct net_rules *rules = &m->policy->net_rules;
+	struct net_decision d = { .rule = -1 };
+	struct addr at = *to;
+
+	if (try_port(m, proto, &at, 1, &d))
+		return d;
+	for (size_t i = 0; i < rules->len; i++) {
+		const struct net_rule *rule = &rules->at[i];
+
+		for (size_t k = 0; rule->proto == proto && k < rule->port_count; k++)
+			if (try_port(m, proto, &at, rule->ports[k].low, &d) ||
+			    try_port(m, proto, &at, rule->ports[k].high + 1U, &d))
+				return d;
+	}
+	return d;
+}
+
 /* Lower case, without a final dot. False: too long to be a name. */
 static bool normalise(const char *name, char out[NAME_SIZE])
 {

@@ -35,6 +35,9 @@ void netmatch_free(struct netmatch *m);
  */
 struct net_decision netmatch_decide(const struct netmatch *m, enum net_proto proto, const struct addr *to);
 
+/* The same for any port, whatever to->port is: is there one that may be used? If not, a rule that denies one, or -1. */
+struct net_decision netmatch_decide_any_port(const struct netmatch *m, enum net_proto proto, const struct addr *to);
+
 /* Is there an allow rule for this name (itself or by a "*." rule), protocol and port? The rule, or -1. Case of the name
  * does not matter, a final dot neither. For the resolver: port 0 asks for any port. */
 int netmatch_name(const struct netmatch *m, enum net_proto proto, const char *name, unsigned port);

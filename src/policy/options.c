@@ -121,7 +121,8 @@ const struct option_row option_rows[] = {
 		  "are numbers and LOW-HIGH ranges between commas; without them every port. TCP ports of any address "
 		  "(tcp://:443) are judged by Landlock in the kernel at no cost; every other rule is judged by the "
 		  "supervisor at connect and at each datagram with an address. Any address includes this machine and what "
-		  "listens on it: --net-deny 127.0.0.0/8 --net-deny ::1 leaves it out. Names are looked up when the program starts; "
+		  "listens on it: --net-deny 127.0.0.0/8 --net-deny ::1 leaves it out. A UDP socket may join the multicast groups "
+		  "that rules for UDP name (udp://224.0.0.251:5353). Names are looked up when the program starts; "
 		  "under rules with names its DNS questions are answered by sandlock, for those names alone. *.DOMAIN needs "
 		  "user namespaces. A cloud's metadata service is reached only by a rule with its address, or by one that "
 		  "Landlock judges (tcp://:80), which knows ports and no addresses.",

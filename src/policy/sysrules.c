@@ -24,6 +24,7 @@ enum when {
 	IF_UDP,                 /* the network rules let UDP sockets be made, or the resolver makes them */
 	IF_ICMP,                /* ... and sockets for ping */
 	IF_DATAGRAMS,           /* ... either of them */
+	IF_JOINS,               /* ... UDP sockets, and the groups feature judges which groups they join */
 	IF_NO_UNIX,             /* no socket with a path may be connected to */
 	IF_NO_UNIX_DATAGRAMS,
 	IF_STAND_IN,            /* ... but libc asks about interfaces on one, and the interfaces feature has another for it */
@@ -178,6 +179,21 @@ static const struct arg_row arg_rows[] = {
 	{ "setsockopt", ALWAYS, EQ(2, 6, REFUSE(EPERM)) }, /* IPV6_2292PKTOPTIONS */
 	{ "setsockopt", ALWAYS, EQ_AND(1, 6) },
 	{ "setsockopt", ALWAYS, EQ(2, 31, SILENT(ENOPROTOOPT)) }, /* TCP_ULP: libraries try kTLS and fall back */
+	/* On UDP sockets, where a rule has the group: features/groups.c, which refuses all others. */
+	{ "setsockopt", IF_JOINS, EQ_AND(1, 0) },
+	{ "setsockopt", IF_JOINS, EQ(2, 35, STOOD_IN_FOR) }, /* IP_ADD_MEMBERSHIP */
+	{ "setsockopt", IF_JOINS, EQ_AND(1, 0) },
+	{ "setsockopt", IF_JOINS, EQ(2, 39, STOOD_IN_FOR) }, /* IP_ADD_SOURCE_MEMBERSHIP */
+	{ "setsockopt", IF_JOINS, EQ_AND(1, 0) },
+	{ "setsockopt", IF_JOINS, EQ(2, 42, STOOD_IN_FOR) }, /* MCAST_JOIN_GROUP */
+	{ "setsockopt", IF_JOINS, EQ_AND(1, 0) },
+	{ "setsockopt", IF_JOINS, EQ(2, 46, STOOD_IN_FOR) }, /* MCAST_JOIN_SOURCE_GROUP */
+	{ "setsockopt", IF_JOINS, EQ_AND(1, 41) },
+	{ "setsockopt", IF_JOINS, EQ(2, 20, STOOD_IN_FOR) }, /* IPV6_ADD_MEMBERSHIP */
+	{ "setsockopt", IF_JOINS, EQ_AND(1, 41) },
+	{ "setsockopt", IF_JOINS, EQ(2, 42, STOOD_IN_FOR) }, /* MCAST_JOIN_GROUP */
+	{ "setsockopt", IF_JOINS, EQ_AND(1, 41) },
+	{ "setsockopt", IF_JOINS, EQ(2, 46, STOOD_IN_FOR) }, /* MCAST_JOIN_SOURCE_GROUP */
 	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 41) },
 	{ "setsockopt", IF_DATAGRAMS, EQ(2, 32, REFUSE(EPERM)) }, /* IPV6_FLOWLABEL_MGR */
 	{ "setsockopt", IF_DATAGRAMS, EQ_AND(1, 0) },
@@ -346,6 +362,8 @@ static bool row_counts(const struct sysrules *r, const struct policy *p, const s
 		return policy_has_proto(p, NET_ICMP);
 	case IF_DATAGRAMS:
 		return sends_to(p);
+	case IF_JOINS:
+		return policy_judges_joins(p);
 	case IF_NO_UNIX:
 		return !policy_reaches_unix(p);
 	case IF_STAND_IN:

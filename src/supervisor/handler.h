@@ -259,6 +259,8 @@ struct kernel_ops {
 	bool (*in_island)(const struct call *call, int sock);
 	/* Makes the caller's TCP or UDP socket `fd` one of the island, if it is none yet. 0 or -errno. */
 	int (*to_island)(const struct call *call, int fd);
+	/* setsockopt(2) of an option that joins a group, with our copy of its value. */
+	int (*join)(const struct call *call, int sock, int level, int option, const void *value, size_t len);
 	/* Undoes listen: shutdown of both directions. */
 	void (*unlisten)(const struct call *call, int sock);
 	/* Puts a refusal into the report: de-duplicated and rate-limited. */

@@ -384,6 +384,12 @@ static int ob_listen(const struct call *call, int sock, int backlog)
 	return (int)SYS(SYS_listen, sock, backlog);
 }
 
+static int ob_join(const struct call *call, int sock, int level, int option, const void *value, size_t len)
+{
+	(void)call;
+	return (int)SYS(SYS_setsockopt, sock, level, option, value, len);
+}
+
 static void ob_unlisten(const struct call *call, int sock)
 {
 	(void)call;
@@ -504,6 +510,7 @@ const struct kernel_ops onbehalf_ops = {
 	.pidfd_pid = ob_pidfd_pid,
 	.socket_port = ob_socket_port,
 	.listen = ob_listen,
+	.join = ob_join,
 	.unlisten = ob_unlisten,
 	.socket_info = sockets_info,
 	.island_socket = on_island_socket,

@@ -300,6 +300,15 @@ static int fake_listen(const struct call *call, int sock, int backlog)
 	return did(call, "listen", sock, (uint64_t)backlog, 0);
 }
 
+static int fake_join(const struct call *call, int sock, int level, int option, const void *value, size_t len)
+{
+	struct fake *f = fake_of(call);
+
+	memcpy(f->out, value, len);
+	f->out_len = len;
+	return did(call, "join", sock, (uint64_t)level, (uint64_t)option);
+}
+
 static void fake_unlisten(const struct call *call, int sock)
 {
 	(void)sock;
@@ -347,6 +356,7 @@ const struct kernel_ops fake_ops = {
 	.connect = fake_connect,
 	.send = fake_send,
 	.listen = fake_listen,
+	.join = fake_join,
 	.unlisten = fake_unlisten,
 	.refuse = fake_refuse,
 	.island_socket = fake_island_socket,

@@ -441,6 +441,49 @@ static void ten_thousand_ports_of_one_block_are_no_slower(void **state)
 	policy_free(p);
 }
 
+static void a_port_that_may_be_used_is_found_if_there_is_one(void **state)
+{
+	static const struct {
+		const char *rules, *address;
+		bool allowed;
+		int rule;
+	} rows[] = {
+		{ "udp://224.0.0.251:5353", "224.0.0.251", true, 0 },
+		{ "udp://224.0.0.251:5353", "224.0.0.252", false, -1 },
+		{ "tcp://224.0.0.251:5353", "224.0.0.251", false, -1 },
+		{ "udp://224.0.0.251:65535", "224.0.0.251", true, 0 },
+		{ "udp://224.0.0.0/4:1-100 !udp://224.0.0.251:1-99", "224.0.0.251", true, 0 },
+		{ "udp://224.0.0.0/4:1-100 !udp://224.0.0.251:1-100", "224.0.0.251", false, 1 },
+		{ "udp://224.0.0.0/4 !udp://224.0.0.251:1-99,101-65535", "224.0.0.251", true, 0 },
+		{ "udp://224.0.0.0/4 !udp://224.0.0.251:1-65535", "224.0.0.251", false, 1 },
+		{ "udp://224.0.0.0/4 !udp://224.0.0.251", "224.0.0.251", false, 1 },
+		{ "udp://192.0.2.1:53 !udp://224.0.0.251:53", "224.0.0.251", false, 1 },
+		{ "!udp://224.0.0.251", "224.0.0.252", true, -1 },
+		{ "!udp://224.0.0.251:1-65534", "224.0.0.251", true, -1 },
+		{ "!udp://224.0.0.251:1-65535", "224.0.0.251", false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct policy *p = policy_of(rows[i].rules);
+		struct netmatch *m = matcher_of(p, NULL);
+		const struct addr to = address(rows[i].address, 0);
+		const struct net_decision d = netmatch_decide_any_port(m, NET_UDP, &to);
+		bool any = false;
+
+		if (d.allowed != rows[i].allowed || d.rule != rows[i].rule)
+			fail_msg("'%s': %d by %d", rows[i].rules, d.allowed, d.rule);
+		for (unsigned port = 1; port <= UINT16_MAX && !any; port++) {
+			const struct addr at = address(rows[i].address, (uint16_t)port);
+
+			any = netmatch_decide(m, NET_UDP, &at).allowed;
+		}
+		assert_int_equal(any, d.allowed);
+		netmatch_free(m);
+		policy_free(p);
+	}
+}
+
 static void every_allocation_may_fail(void **state)
 {
 	struct policy *p = policy_of("tcp://a.test:443 tcp://10.0.0.1:80 tcp://10.0.0.1:1-100 !udp://*");
@@ -474,6 +517,7 @@ int main(void)
 		cmocka_unit_test(random_rules_are_judged_like_the_model),
 		cmocka_unit_test(ten_thousand_rules_cost_about_as_much_as_ten),
 		cmocka_unit_test(ten_thousand_ports_of_one_block_are_no_slower),
+		cmocka_unit_test(a_port_that_may_be_used_is_found_if_there_is_one),
 		cmocka_unit_test(every_allocation_may_fail),
 	};
 

@@ -28,14 +28,17 @@ def record(link, path):
         if source[2] == socket.PACKET_OUTGOING:
             continue
         entry = describe(packet, source[1])
-        if entry:
+        entries = ([entry] if entry else []) + reports(packet, source[1])
+        if entries:
             with open(path, "a") as out:
-                out.write(json.dumps(entry) + "\n")
+                out.write("".join(json.dumps(e) + "\n" for e in entries))
 
 
 def describe(packet, ethertype):
     if ethertype == 0x0800:
         proto, to, rest = packet[9], socket.inet_ntop(socket.AF_INET, packet[16:20]), packet[(packet[0] & 15) * 4:]
+        if proto == 2:
+            return None                                         # see reports()
     elif ethertype == 0x86dd:
         proto, to, rest = packet[6], socket.inet_ntop(socket.AF_INET6, packet[24:40]), packet[40:]
         if proto in (0, 58) and to.startswith("ff02"):
@@ -54,6 +57,30 @@ def describe(packet, ethertype):
         except (IndexError, ValueError):
             pass
     return entry
+
+
+def reports(packet, ethertype):
+    """One entry a group that is joined or left. Of IPv6 only ff15::/16, which no kernel joins by itself."""
+    if ethertype == 0x0800 and packet[9] == 2:
+        proto, family, size, at = "igmp", socket.AF_INET, 4, (packet[0] & 15) * 4
+        if packet[at] != 0x22:
+            return ours(proto, [socket.inet_ntop(family, packet[at + 4:at + 8])])
+    elif ethertype == 0x86dd and packet[6] == 0 and packet[40] == 58 and packet[48] in (131, 132, 143):
+        proto, family, size, at = "mld", socket.AF_INET6, 16, 48
+        if packet[at] != 143:
+            return ours(proto, [socket.inet_ntop(family, packet[at + 8:at + 24])])
+    else:
+        return []
+    groups, record = [], at + 8
+    for _ in range(struct.unpack("!H", packet[at + 6:at + 8])[0]):
+        auxiliary, sources = packet[record + 1], struct.unpack("!H", packet[record + 2:record + 4])[0]
+        groups.append(socket.inet_ntop(family, packet[record + 4:record + 4 + size]))
+        record += 4 + size * (1 + sources) + 4 * auxiliary
+    return ours(proto, groups)
+
+
+def ours(proto, groups):
+    return [{"proto": proto, "to": g, "port": 0} for g in groups if proto == "igmp" or g.startswith("ff15:")]
 
 
 # --- the name server ---
