@@ -51,8 +51,10 @@ struct option {
 	int wrong_family;       /* what it says to an address of another one */
 };
 
-#define V4(number, form, group, least, most, exact, wrong) { IPPROTO_IP, number, #number, form, group, least, most, exact, wrong }
-#define V6(number, form, group, size, exact, wrong) { IPPROTO_IPV6, number, #number, form, group, size, size, exact, wrong }
+#define V4(number, form, group, least, most, exact, wrong) \
+	{ IPPROTO_IP, number, #number, form, group, least, most, exact, wrong }
+#define V6(number, form, group, size, exact, wrong) \
+	{ IPPROTO_IPV6, number, #number, form, group, size, size, exact, wrong }
 
 /* clang-format off */
 static const struct option options[] = {
@@ -73,8 +75,11 @@ static const struct option options[] = {
 
 static const struct option *find_option(const struct call *call)
 {
+	const int level = (int)call->raw[1];
+	const int number = (int)call->raw[2];
+
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		if ((uint32_t)options[i].level == (uint32_t)call->raw[1] && (uint32_t)options[i].number == (uint32_t)call->raw[2])
+		if (options[i].level == level && options[i].number == number)
 			return &options[i];
 	return NULL;
 }
@@ -153,7 +158,8 @@ static void print_flag(const struct call *call, const struct groups *g, const st
 		addr_print(&group, out);
 }
 
-static struct verdict refuse_group(const struct call *call, const struct groups *g, const struct request *r, int sock, int by)
+static struct verdict refuse_group(const struct call *call, const struct groups *g, const struct request *r, int sock,
+				   int by)
 {
 	AUTO(str) struct str rule = STR(1024);
 	AUTO(str) struct str flag = STR(256);
