@@ -187,7 +187,9 @@ static const struct word *denied_by_user(const struct policy *p, const struct sy
 static const char no_udp[] = "no rule allows UDP; a name that a rule has is looked up by sandlock itself";
 static const char udp_flag[] = "--net-allow NAME:PORT";
 
+/* What joins a group. */
 #define NO_GROUP NET_UDP, "no rule allows UDP to a group", "--net-allow udp://GROUP:PORT"
+
 static const struct grantable {
 	const char *syscall;
 	uint32_t family, kind, protocol;
