@@ -303,7 +303,7 @@ static int spell_out(pid_t tid, int dirfd, const char *path, char *out)
 	char link[40];
 	ssize_t len = 0;
 
-	while (path[0] == '.' && path[1] == '/')
+	while (path[0] == '.' && path[1] == '/' && path[2] != '/')      /* ".//a" is no "/a" */
 		path += 2;
 	if (path[0] != '/') {
 		snprintf(link, sizeof link, dirfd == AT_FDCWD ? "/proc/%d/cwd" : "/proc/%d/fd/%d", (int)tid, dirfd);

@@ -97,6 +97,11 @@ static void notify_reply(struct supervisor *s, uint64_t id, struct verdict v)
 	send_reply(s, &resp);
 }
 
+void notify_refuse(struct supervisor *s, uint64_t id, int errnum)
+{
+	notify_reply(s, id, v_errno(errnum));
+}
+
 enum run_end notify_run(struct supervisor *s, struct call_box *box)
 {
 	unsigned flags = dispatch_flags(&s->dispatch, box->call.nr);

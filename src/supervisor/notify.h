@@ -117,6 +117,8 @@ enum run_end {
 
 /* Decodes if that was not done, dispatches, replies. */
 enum run_end notify_run(struct supervisor *s, struct call_box *box);
+/* The answer to a call that cannot go on. */
+void notify_refuse(struct supervisor *s, uint64_t id, int errnum);
 void supervisor_drop_rights(const struct supervisor *s);
 
 /* workers.c. Gives a box back that is in no queue. */

@@ -78,7 +78,10 @@ static void wake(struct supervisor *s, struct call_box *box, int why)
 	box->progress.wake = why;
 	box->call.may_wait = true;
 	enum run_end end = notify_run(s, box);
-	if (end == RUN_ENDED || (end == RUN_WAITS && workers_queue(s, box, true) < 0))
+	bool full = end == RUN_WAITS && workers_queue(s, box, true) < 0;
+	if (full)
+		notify_refuse(s, box->call.id, EAGAIN);
+	if (full || end == RUN_ENDED)
 		workers_give(s, box);
 }
 

@@ -149,7 +149,7 @@ static void a_path_without_links_is_named_by_its_words(void **unused)
 		{ "link", AT_FDCWD, NULL }, { "dir/../dir/file", AT_FDCWD, NULL }, { "dir/", AT_FDCWD, NULL },
 		{ "/proc/1/status", AT_FDCWD, NULL }, { "/proc/self/status", AT_FDCWD, NULL },
 		{ "/sys/kernel", AT_FDCWD, NULL }, { "cwd/file", AT_FDCWD, NULL }, { "", AT_FDCWD, NULL },
-		{ "file", 999, NULL },
+		{ "file", 999, NULL }, { ".//none", AT_FDCWD, NULL }, { ".//proc", dir, NULL },
 	};
 	struct call call = caller(false);
 

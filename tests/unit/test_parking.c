@@ -18,6 +18,7 @@
 static atomic_uint runs;
 static atomic_bool waited;
 static atomic_int woken;
+static atomic_bool waits_longer;
 
 static bool always(const struct policy *p)
 {
@@ -31,7 +32,7 @@ static struct verdict run_again(const struct call *call, void *state)
 	atomic_store(&waited, call->may_wait && call->held != NULL);
 	atomic_store(&woken, call->progress->wake);
 	atomic_fetch_add(&runs, 1);
-	return v_next();
+	return atomic_load(&waits_longer) ? v_later() : v_next();
 }
 
 static const struct handler rows[] = {
@@ -103,6 +104,28 @@ static void a_call_is_run_again_when_its_socket_is_readable(void **state)
 	assert_int_equal(fault_open_fds(), before);
 }
 
+static void a_call_that_no_worker_has_room_for_is_answered(void **state)
+{
+	struct supervisor *s = made();
+	int pair[2];
+
+	(void)state;
+	s->waits.queued = SUPERVISOR_WAITS;
+	atomic_store(&waits_longer, true);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(write(pair[1], "x", 1), 1);
+	assert_int_equal(parking_add_take(s, box_of(s), pair[0]), 0);
+	while (!atomic_load(&runs))
+		usleep(1000);
+	nobody_is_left(s);
+	parking_stop(s);
+	assert_int_equal(atomic_load(&s->answered), 1);
+	atomic_store(&waits_longer, false);
+	s->waits.queued = 0;
+	close(pair[1]);
+	unmake(s);
+}
+
 /* There is no listener here, so every caller is gone. */
 static void a_call_whose_caller_is_gone_is_forgotten_and_its_socket_closed(void **state)
 {
@@ -171,6 +194,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_is_run_again_when_its_socket_is_readable),
+		cmocka_unit_test(a_call_that_no_worker_has_room_for_is_answered),
 		cmocka_unit_test(a_call_whose_caller_is_gone_is_forgotten_and_its_socket_closed),
 		cmocka_unit_test(after_the_end_nobody_parks_and_nothing_stays_open),
 		cmocka_unit_test(where_nobody_can_be_watched_the_box_stays_the_callers),
