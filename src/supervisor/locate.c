@@ -53,8 +53,10 @@ static int describe(int fd, struct located *out)
 	return 0;
 }
 
-/* The process, or thread, that the pinned object of procfs is about; 0: none. `here`: numbers of another procfs, mounted
- * elsewhere, may be those of another pid namespace, and do not count. */
+/*
+ * The process, or thread, that the pinned object of procfs is about; 0: none. `here`: numbers of another procfs, mounted
+ * elsewhere, may be those of another pid namespace, and do not count.
+ */
 static pid_t task_of(int fd, bool here)
 {
 	char link[32], path[64] = "";
@@ -83,7 +85,7 @@ struct walk {
 	char rest[2 * PATH_MAX];        /* what is still to be walked */
 };
 
-/* The next component, moved to the front of nothing: its length; *tail is what follows it. */
+/* The length of the next component, which begins at *name; *tail is what follows it. */
 static size_t next_name(const struct walk *w, const char **name, const char **tail)
 {
 	*name = w->rest + strspn(w->rest, "/");

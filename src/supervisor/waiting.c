@@ -117,10 +117,29 @@ bool waiting_is_crowded(int fd)
 	return SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur / 2;
 }
 
-int waiting_for(const struct call *call, int sock, int fd, short events)
+/* What ends the wait besides the socket: 0, -errno, or MUST_WAIT when others have their turn. */
+static int after_slice(const struct call *call, ksigset *seen, bool crowded)
 {
 	struct supervisor *s = call->supervisor;
 	struct progress *p = call->progress;
+
+	if (!notify_is_valid(s, call->id))
+		return -ESRCH;
+	int rc = waiting_signal(call, seen);
+	if (rc < 0)
+		return rc;
+	if (p->deadline <= sys_now())
+		return -ETIMEDOUT;
+	if (!crowded && !workers_turn_is_over(s, p->turn))
+		return 0;
+	p->crowded = crowded;
+	return MUST_WAIT;
+}
+
+int waiting_for(const struct call *call, int sock, int fd, short events)
+{
+	const struct supervisor *s = call->supervisor;
+	const struct progress *p = call->progress;
 	/* No pidfd of the caller, which would be one more descriptor: its death is seen after a slice at most. */
 	struct pollfd polls[2] = {
 		{ .fd = events ? fd : -1, .events = events },
@@ -138,19 +157,9 @@ int waiting_for(const struct call *call, int sock, int fd, short events)
 
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
-		if (!notify_is_valid(s, call->id))
-			return -ESRCH;
-		rc = waiting_signal(call, &seen);
-		if (rc < 0)
+		rc = after_slice(call, &seen, crowded);
+		if (rc < 0 || !events)
 			return rc;
-		if (p->deadline <= sys_now())
-			return -ETIMEDOUT;
-		if (crowded || workers_turn_is_over(s, p->turn)) {
-			p->crowded = crowded;
-			return MUST_WAIT;
-		}
-		if (!events)
-			return 0;
 		slice = slice * 2 < LAST_SLICE_NS ? slice * 2 : LAST_SLICE_NS;
 	}
 }
