@@ -19,19 +19,19 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/nlmsg.h"
 #include "base/sys.h"
 #include "base/thread.h"
+#include "features/netmsg.h"
 #include "features/registry.h"
 
 #define MAX_SOCKETS 256
-#define MAX_IOV 1024
 #define SEND_BUFFER 65536               /* what a client that does not read can make the kernel keep for it */
 #define FIRST_FREE_PORT 0xfffff000U     /* and down from there: where the kernel looks when the process id is taken */
 #define NAME_TRIES 16
@@ -479,32 +479,26 @@ static struct verdict on_sendto(const struct call *call, void *state)
 	return rc < 0 ? v_errno(rc) : take_message(nl, inode, data, len);
 }
 
-/* The bytes of a message from where its parts lie; their number, or -errno. `data` has room for the longest. */
-static int64_t gather(const struct call *call, const struct msghdr *msg, uint8_t *data)
+/* The bytes of the message at `at`; their number, or -errno. `data` has room for the longest. */
+static int64_t gather(const struct call *call, uint64_t at, uint8_t *data)
 {
-	size_t count = msg->msg_iovlen;
-	size_t len = 0;
+	struct message_room room;
+	struct message m;
+	int64_t rc = message_read_room(call, at, &m, &room);
 
-	if (count > MAX_IOV)
-		return -EMSGSIZE;
-	AUTO(free) struct iovec *iov = mem_array(count + 1, sizeof *iov);
-	if (!iov)
-		return -ENOBUFS;
-	int rc = count ? call->kernel->copy_in(call, iov, (uintptr_t)msg->msg_iov, count * sizeof *iov) : 0;
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		if (iov[i].iov_len > NLMSG_REQUEST_MAX - len)
-			return -EMSGSIZE;
-		if (iov[i].iov_len)
-			rc = call->kernel->copy_in(call, data + len, (uintptr_t)iov[i].iov_base, iov[i].iov_len);
-		len += iov[i].iov_len;
-	}
-	return rc < 0 ? rc : (int64_t)len;
+	if (rc == 0 && m.total > NLMSG_REQUEST_MAX)
+		rc = -EMSGSIZE;
+	if (rc == 0 && m.total)
+		rc = call->kernel->gather(call, data, (size_t)m.total, m.pieces, m.count, 0);
+	if (rc >= 0 && (uint64_t)rc < m.total)
+		rc = -EFAULT;
+	message_fini(&m);
+	return rc;
 }
 
 static struct verdict on_sendmsg(const struct call *call, void *state)
 {
 	struct netlink *nl = state;
-	struct msghdr msg;
 	ino_t inode = inode_of(nl, call);
 
 	if (!is_ours(nl, inode))
@@ -512,8 +506,7 @@ static struct verdict on_sendmsg(const struct call *call, void *state)
 	AUTO(free) uint8_t *data = mem_alloc(NLMSG_REQUEST_MAX);
 	if (!data)
 		return v_errno(ENOBUFS);
-	int rc = call->kernel->copy_in(call, &msg, call->raw[1], sizeof msg);
-	int64_t len = rc < 0 ? rc : gather(call, &msg, data);
+	int64_t len = gather(call, call->raw[1], data);
 	return len < 0 ? v_errno((int)len) : take_message(nl, inode, data, (size_t)len);
 }
 
@@ -522,10 +515,10 @@ static struct verdict on_sendmsg(const struct call *call, void *state)
 /* How many descriptors the programs may have. */
 static uint64_t open_files_of(const struct policy *p)
 {
-	struct { uint64_t soft, hard; } limit = { 0 };
-	long rc = SYS(SYS_prlimit64, 0, 7 /* RLIMIT_NOFILE */, 0, &limit);
+	struct rlimit limit = { 0 };
+	long rc = SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit);
 
-	return rc < 0 ? 0 : limit.soft < p->max_open_files ? limit.soft : p->max_open_files;
+	return rc < 0 ? 0 : limit.rlim_cur < p->max_open_files ? limit.rlim_cur : p->max_open_files;
 }
 
 static bool has_big_numbers(const struct policy *p)

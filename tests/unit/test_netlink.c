@@ -275,7 +275,12 @@ static void a_send_that_was_trapped_for_others_is_answered(void **unused)
 	assert_int_equal(CALL(state, "sendmsg", fd, AT(&msg), 0).value, EMSGSIZE);
 	msg.msg_iovlen = 3;
 	iov[1].iov_len = SIZE_MAX;
+	assert_int_equal(CALL(state, "sendmsg", fd, AT(&msg), 0).value, EINVAL);
+	iov[1].iov_len = NLMSG_REQUEST_MAX;
 	assert_int_equal(CALL(state, "sendmsg", fd, AT(&msg), 0).value, EMSGSIZE);
+	iov[1].iov_len = 0;
+	iov[2].iov_base = (void *)8;
+	assert_int_equal(CALL(state, "sendmsg", fd, AT(&msg), 0).value, EFAULT);
 	assert_int_equal(CALL(state, "sendmsg", fd, 8, 0).value, EFAULT);
 	close(fd);
 	feature_netlink.stop(state);
