@@ -346,6 +346,7 @@ SANDLOCK_API const char *sandlock_refusal_get(const sandlock_sandbox *box, size_
 SANDLOCK_API uint64_t sandlock_refusal_times(const sandlock_sandbox *box, size_t index);
 /* Of the first time; 0: not known, as for names that were looked up. -1: out of range. */
 SANDLOCK_API int sandlock_refusal_pid(const sandlock_sandbox *box, size_t index);
+/* What the program saw; 0: a datagram that was dropped without a word. */
 SANDLOCK_API int sandlock_refusal_errno(const sandlock_sandbox *box, size_t index);
 
 /* The report as text for people or as JSON; the status object (exit, usage, limits, refusals) as one line of JSON. */

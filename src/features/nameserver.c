@@ -321,9 +321,10 @@ static void tell_of(const struct nameserver *ns, const struct addr *to)
 	nethint_add_flag(&flag, &hint);
 	if (!ns->refuse || target.rc < 0 || flag.rc < 0)
 		return;
+	/* The kernel took it, and tells only a connected socket that nobody is there (ECONNREFUSED, at its next call). */
 	ns->refuse(ns->sink, &(struct refusal){
 		.operation = "send", .target = target.buf, .rule = "no --net-allow rule covers it", .flag = flag.buf,
-		.errnum = ECONNREFUSED,
+		.errnum = 0,
 	});
 }
 

@@ -85,7 +85,7 @@ static void json_refusal(struct json *j, const struct report_entry *e)
 	if (e->pid)
 		json_pair_int(j, "pid", e->pid);
 	json_pair_int(j, "errno", e->errnum);
-	json_pair_text(j, "error", error_name(e->errnum));
+	json_pair_text(j, "error", e->errnum ? error_name(e->errnum) : NULL);
 	json_pair_text(j, "rule", e->rule);
 	json_pair_text(j, "flag", e->flag);
 	json_pair_uint(j, "times", e->times);
@@ -190,7 +190,7 @@ static void add_refusal(struct str *out, const struct report_entry *e)
 		str_addf(out, " (pid %d)", (int)e->pid);
 	str_addf(out, ": %s '", e->operation);
 	add_bytes(out, e->target);
-	str_addf(out, "': %s", error_text(e->errnum));
+	str_addf(out, "': %s", e->errnum ? error_text(e->errnum) : "dropped");
 	if (e->times > 1)
 		str_addf(out, ", %llu times", (unsigned long long)e->times);
 	str_add(out, "\n      why: ");

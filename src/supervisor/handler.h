@@ -95,7 +95,7 @@ struct refusal {
 	const char *target;     /* resolved path, address or call name; bytes of the child allowed */
 	const char *rule;       /* what decided: "no grant covers it", "--max-processes 4" */
 	const char *flag;       /* what would grant it: "-w /srv/data", or NULL when nothing does */
-	int errnum;             /* what the child saw */
+	int errnum;             /* what the child saw; 0: success, and what it sent was dropped */
 };
 
 struct call;

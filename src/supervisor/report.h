@@ -16,7 +16,7 @@ struct report_entry {
 	char *rule;
 	char *flag;             /* NULL: nothing would grant it */
 	pid_t pid;              /* of the first time; 0: not known */
-	int errnum;
+	int errnum;             /* 0: the call succeeded, and what it sent was dropped */
 	uint64_t times;
 	uint64_t hash;          /* of what makes two refusals equal */
 };

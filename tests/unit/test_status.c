@@ -126,6 +126,27 @@ static void the_json_report_has_the_same_content(void **unused)
 	      "\"rule\":\"no grant covers it\",\"flag\":\"-r /etc/shadow\",\"times\":3}]}");
 }
 
+static void what_was_dropped_without_an_error_and_by_an_unknown_process_is_told_so(void **unused)
+{
+	struct report_entry sent = {
+		.operation = (char *)"send", .target = (char *)"192.0.2.1:7 (udp)", .process = (char *)"a program",
+		.rule = (char *)"no rule", .times = 1,
+	};
+	struct status_view v = view(STATUS_EXITED);
+
+	(void)unused;
+	v.entries = &sent;
+	v.entry_count = 1;
+	v.refusals = 1;
+	CHECK(status_report_text, &v,
+	      "sandlock: 1 refusal (what Landlock alone refuses is not seen without --explain)\n"
+	      "  a program: send '192.0.2.1:7 (udp)': dropped\n      why: no rule\n      no option allows this\n");
+	CHECK(status_report_json, &v,
+	      "{\"total\":1,\"dropped\":0,\"supervised\":true,\"explained\":false,\"refusals\":[{\"operation\":\"send\","
+	      "\"target\":\"192.0.2.1:7 (udp)\",\"process\":\"a program\",\"errno\":0,\"error\":null,\"rule\":\"no rule\","
+	      "\"flag\":null,\"times\":1}]}");
+}
+
 static void both_reports_list_the_ports(void **unused)
 {
 	struct status_view v = view(STATUS_EXITED);
@@ -206,6 +227,7 @@ int main(void)
 		cmocka_unit_test(each_refusal_has_three_facts_and_nothing_that_harms_a_terminal),
 		cmocka_unit_test(the_report_says_what_it_could_not_see),
 		cmocka_unit_test(the_json_report_has_the_same_content),
+		cmocka_unit_test(what_was_dropped_without_an_error_and_by_an_unknown_process_is_told_so),
 		cmocka_unit_test(both_reports_list_the_ports),
 		cmocka_unit_test(only_a_failed_program_that_was_not_watched_gets_the_hint),
 		cmocka_unit_test(no_memory_is_an_error_everywhere),
