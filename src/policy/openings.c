@@ -17,6 +17,7 @@ struct opening {
 	struct addr ip;
 	char *name;             /* owned; NULL: the slot is free */
 	uint64_t until_ns;
+	bool replaced;          /* newer answers do not have it; open for the time of grace */
 	int next;               /* slot of the same bucket, or of the free list */
 };
 
@@ -120,6 +121,7 @@ static int add(struct openings *o, const char *name, const struct addr *ip, uint
 	if (old) {
 		if (old->until_ns < until_ns)
 			old->until_ns = until_ns;
+		old->replaced = false;
 		return 0;
 	}
 	AUTO(free) char *copy = mem_strdup(name);
@@ -157,7 +159,10 @@ void openings_limit(struct openings *o, const char *name, int family, uint64_t u
 	for (size_t i = 0; i < o->len; i++) {
 		struct opening *one = &o->at[i];
 
-		if (one->name && one->ip.family == family && one->until_ns > until_ns && strcmp(one->name, name) == 0)
+		if (!one->name || one->ip.family != family || strcmp(one->name, name) != 0)
+			continue;
+		one->replaced = true;
+		if (one->until_ns > until_ns)
 			one->until_ns = until_ns;
 	}
 	pthread_mutex_unlock(&o->lock);
@@ -180,8 +185,9 @@ void openings_each(struct openings *o, uint64_t now_ns, void (*each)(const char 
 		   void *arg)
 {
 	pthread_mutex_lock(&o->lock);
-	for (size_t i = 0; i < o->len; i++)
-		if (o->at[i].name && o->at[i].until_ns > now_ns)
-			each(o->at[i].name, &o->at[i].ip, arg);
+	for (int replaced = 0; replaced <= 1; replaced++)
+		for (size_t i = 0; i < o->len; i++)
+			if (o->at[i].name && o->at[i].replaced == replaced && o->at[i].until_ns > now_ns)
+				each(o->at[i].name, &o->at[i].ip, arg);
 	pthread_mutex_unlock(&o->lock);
 }

@@ -33,7 +33,7 @@ void openings_limit(struct openings *o, const char *name, int family, uint64_t u
 bool openings_find(struct openings *o, const struct addr *ip, uint64_t now_ns,
 		   bool (*each)(const char *name, void *arg), void *arg);
 
-/* Everything that is open at `now_ns`, in no order; `each` runs under the lock too. */
+/* Everything that is open at `now_ns`, what a refresh has replaced after all the rest; `each` runs under the lock too. */
 void openings_each(struct openings *o, uint64_t now_ns, void (*each)(const char *name, const struct addr *ip, void *arg),
 		   void *arg);
 

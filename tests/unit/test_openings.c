@@ -169,6 +169,28 @@ static void what_is_open_can_be_listed(void **state)
 	openings_free(o);
 }
 
+static void note_last(const char *name, const struct addr *ip, void *arg)
+{
+	(void)name;
+	*(unsigned *)arg = *(unsigned *)arg << 8 | ip->ip[3];
+}
+
+static void what_a_refresh_replaced_comes_last(void **state)
+{
+	struct openings *o = openings_new();
+	unsigned order = 0;
+
+	(void)state;
+	open_it(o, "a.test", 1, 100);
+	open_it(o, "a.test", 2, 100);
+	openings_limit(o, "a.test", ADDR_V4, 90);
+	open_it(o, "a.test", 2, 200);
+	open_it(o, "a.test", 3, 200);
+	openings_each(o, 50, note_last, &order);
+	assert_int_equal(order, 0x020301);
+	openings_free(o);
+}
+
 static void when_full_the_first_to_end_makes_room(void **state)
 {
 	struct openings *o = openings_new();
@@ -255,6 +277,7 @@ int main(void)
 		cmocka_unit_test(dropping_a_name_leaves_the_others),
 		cmocka_unit_test(a_limit_shortens_and_never_lengthens),
 		cmocka_unit_test(what_is_open_can_be_listed),
+		cmocka_unit_test(what_a_refresh_replaced_comes_last),
 		cmocka_unit_test(when_full_the_first_to_end_makes_room),
 		cmocka_unit_test(threads_may_use_it_together),
 		cmocka_unit_test(short_memory_adds_nothing_and_loses_nothing),
