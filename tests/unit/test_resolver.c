@@ -120,11 +120,33 @@ static void ping_is_the_kernels_where_rules_allow_it(void **state)
 
 static void without_an_island_there_is_no_datagram_socket(void **state)
 {
+	static const struct { int fail, domain, says; } rows[] = {
+		{ -EAFNOSUPPORT, AF_INET, EPERM },
+		{ -EAFNOSUPPORT, AF_INET6, EAFNOSUPPORT },      /* programs go on with IPv4 then */
+		{ -EMFILE, AF_INET, EMFILE },
+	};
+
 	(void)state;
-	w.fake.fail = -EAFNOSUPPORT;
-	struct verdict v = make(AF_INET, SOCK_DGRAM, 0);
-	assert_int_equal(v.kind, V_ERRNO);
-	assert_int_equal(v.value, EPERM);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		w.fake.fail = rows[i].fail;
+		struct verdict v = make(rows[i].domain, SOCK_DGRAM, 0);
+		assert_int_equal(v.kind, V_ERRNO);
+		assert_int_equal(v.value, rows[i].says);
+	}
+}
+
+static void it_is_there_where_rules_have_names_of_either_kind(void **state)
+{
+	struct policy p = { 0 };
+
+	(void)state;
+	assert_false(resolver_wanted(&p));
+	p.net_facts.names = true;
+	assert_true(resolver_wanted(&p));
+	p.no_supervisor = true;
+	assert_false(resolver_wanted(&p));
+	p = (struct policy){ .net_facts.suffixes = true };
+	assert_true(resolver_wanted(&p));
 }
 
 static struct sockaddr_in to(uint32_t ip, unsigned port)
@@ -203,6 +225,10 @@ static void only_rules_that_mean_dns_let_it_leave(void **state)
 	}
 	rules[2].ports = &dns;
 	assert_true(resolver_leaves(&policy, &(struct net_decision){ .allowed = true, .rule = 2 }));
+	const int target = rules[0].target;
+	rules[0].target = TARGET_NET;           /* the first rule counts like any other */
+	assert_true(resolver_leaves(&policy, &(struct net_decision){ .allowed = true, .rule = 0 }));
+	rules[0].target = target;
 	rules[2].ports = &all;
 }
 
@@ -213,6 +239,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(other_sockets_are_not_its_own, up, down),
 		cmocka_unit_test_setup_teardown(ping_is_the_kernels_where_rules_allow_it, up, down),
 		cmocka_unit_test_setup_teardown(without_an_island_there_is_no_datagram_socket, up, down),
+		cmocka_unit_test(it_is_there_where_rules_have_names_of_either_kind),
 		cmocka_unit_test_setup_teardown(a_socket_that_asks_a_name_server_is_moved, up, down),
 		cmocka_unit_test_setup_teardown(a_message_to_a_name_server_moves_its_socket, up, down),
 		cmocka_unit_test_setup_teardown(only_rules_that_mean_dns_let_it_leave, up, down),
