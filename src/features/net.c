@@ -204,6 +204,21 @@ static bool is_of_island(const struct call *call, const struct net *net, int soc
 	return net->resolves && call->kernel->in_island(call, sock);
 }
 
+/* A socket that no rule can be about: it came from outside, since the filter lets nobody make one. -errno. */
+static int unknown_socket(const struct call *call, const struct socket_kind *kind, const char *operation)
+{
+	const bool inet = kind->kind == KIND_UNKNOWN;
+	const int errnum = inet ? ECONNREFUSED : EAFNOSUPPORT;
+
+	call->kernel->refuse(call, &(struct refusal){
+		.operation = operation,
+		.target = inet ? "an internet socket of another protocol" : "a socket of another family",
+		.rule = inet ? "network rules are for tcp, udp and icmp" : "only internet and unix sockets may say where to",
+		.errnum = errnum,
+	});
+	return -errnum;
+}
+
 /* --- connect --- */
 
 static uint16_t family_of(const void *name, size_t len)
@@ -274,10 +289,8 @@ static struct verdict on_connect(const struct call *call, void *state)
 		return v_errno(socket_unjudged(call, rc, "connect"));
 	if (kind.kind == KIND_INET)
 		return connect_inet(call, state, &kind, sock);
-	if (kind.kind == KIND_UNKNOWN)
-		return v_errno(ECONNREFUSED);
 	if (kind.kind != KIND_UNIX)
-		return v_errno(EAFNOSUPPORT);
+		return v_errno(unknown_socket(call, &kind, "connect"));
 	if (family_of(name->bytes.data, name->is_null ? 0 : name->bytes.len) == AF_UNIX)
 		return v_next();
 	/* No address of a unix socket: it is disconnected, or EINVAL. */
@@ -333,15 +346,15 @@ static int64_t send_one(const struct call *call, int sock, struct message *m, in
 	int rc = kind_of(call, sock, &kind);
 
 	if (rc < 0)
-		return rc;
+		return socket_unjudged(call, rc, "send");
 	if (flags & FASTOPEN)
 		return -EOPNOTSUPP;
 	if (kind.kind == KIND_UNIX)
 		return NOT_INTERNET;
 	if (kind.kind == KIND_UNKNOWN)
-		return -ECONNREFUSED;
+		return unknown_socket(call, &kind, "send");
 	if (kind.kind == KIND_OTHER)
-		return m->name_len ? -EAFNOSUPPORT : message_send(call, sock, m, flags, false);
+		return m->name_len ? unknown_socket(call, &kind, "send") : message_send(call, sock, m, flags, false);
 	if (kind.proto == NET_TCP) {
 		m->name_len = 0;
 		return message_send(call, sock, m, flags, true);

@@ -94,6 +94,14 @@ static bool is_inet(int domain)
 }
 
 /* socket(2) for a datagram socket where the rules allow no UDP. Without an island there is none. */
+static struct verdict refuse_socket(const struct call *call, const char *target, const char *rule, int errnum)
+{
+	call->kernel->refuse(call, &(struct refusal){
+		.operation = "syscall", .target = target, .rule = rule, .errnum = errnum,
+	});
+	return v_errno(errnum);
+}
+
 static struct verdict on_socket(const struct call *call, void *state)
 {
 	int domain = (int)call->raw[0];
@@ -107,10 +115,13 @@ static struct verdict on_socket(const struct call *call, void *state)
 	if (pings && policy_has_proto(r->policy, NET_ICMP))
 		return v_next();
 	if (protocol != 0 && protocol != IPPROTO_UDP)
-		return v_errno(EPROTONOSUPPORT);
+		return refuse_socket(call, pings ? "a socket for ping" : "a datagram socket of another protocol than UDP",
+				     pings ? "no rule allows ping" : "network rules are for tcp, udp and icmp", EPROTONOSUPPORT);
 	int sock = call->kernel->island_socket(call, domain, type & ~SOCK_CLOEXEC, IPPROTO_UDP);
 	if (sock < 0)
-		return v_errno(sock == -EAFNOSUPPORT && domain == AF_INET ? EPERM : -sock);
+		return sock == -EAFNOSUPPORT && domain == AF_INET ?
+			refuse_socket(call, "a UDP socket", "no rule allows UDP, and sandlock's resolver is not here", EPERM) :
+			v_errno(sock);
 	return v_give_fd(sock, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);
 }
 

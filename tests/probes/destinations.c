@@ -326,6 +326,40 @@ static int connect_to_nobody(const struct probe_args *args)
 	return attempt_result(by_connect(fd, &to, 0));
 }
 
+/* A domain of the program's own in which no TCP port may be connected to. */
+static int enter_domain(void)
+{
+	const uint64_t attr[] = { 0, 2 };       /* no files; LANDLOCK_ACCESS_NET_CONNECT_TCP */
+	int fd = (int)SYS(SYS_landlock_create_ruleset, attr, sizeof attr, 0);
+	int rc = fd < 0 ? fd : (int)SYS(SYS_prctl, 38, 1, 0, 0, 0);    /* PR_SET_NO_NEW_PRIVS */
+
+	return rc < 0 ? rc : (int)SYS(SYS_landlock_restrict_self, fd, 0);
+}
+
+/* What is done on behalf must stay in it: though its mark was asked to be taken off, too. */
+static int connect_from_domain(const struct probe_args *args)
+{
+	const uint64_t mark[] = { UINT64_MAX, UINT64_MAX };
+	union address to = address_of("127.0.0.1", args->port);
+	int rc = enter_domain();
+
+	if (rc == -EINVAL || rc == -ENOSYS || rc == -EOPNOTSUPP)
+		return ATTEMPT_UNAVAILABLE;     /* ports came with ABI 4 */
+	if (rc < 0)
+		return rc;
+	if (args->self->call[0])
+		SYS(SYS_prlimit64, 0, 10, mark, 0);     /* RLIMIT_LOCKS */
+	return attempt_result(by_connect(make_socket(&to, SOCK_STREAM), &to, 0));
+}
+
+static int set_mark(const struct probe_args *args)
+{
+	const uint64_t mark[] = { 12345, 12345 };
+
+	(void)args;
+	return attempt_result(SYS(SYS_prlimit64, 0, 10, mark, 0));
+}
+
 /* The error of a connect that did not wait comes with the poll. */
 static int connect_and_poll(const struct probe_args *args)
 {
@@ -463,6 +497,9 @@ static const struct probe_case cases[] = {
 	{ "N22", "rules-udplite", "a UDP-Lite socket under rules for UDP", SOCKET(AF_INET, SOCK_DGRAM, 136), RULES },
 	{ "N22", "rules-raw", "a raw socket under rules",
 	  SOCKET(AF_INET, SOCK_RAW, 17), RULES, .flags = PROBE_NEEDS_ROOT },
+	{ "S29", "domain-connect", "connect from a Landlock domain of one's own", CASE(connect_from_domain, 0), HERE, SAME },
+	{ "S29", "domain-unmark", "the same after an attempt to take its mark off", CASE(connect_from_domain, 1), HERE, SAME },
+	{ "S29", "domain-mark", "set the limit that marks domains", CASE(set_mark, 0), HERE },
 	{ "N25", "connect-twice", "connect when connected", CASE(connect_twice, 0), HERE, SAME },
 	{ "N25", "connect-nobody", "connect where nobody listens", CASE(connect_to_nobody, 0), HERE, SAME },
 	{ "N25", "connect-nobody-nonblock", "the same without waiting",

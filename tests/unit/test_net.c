@@ -296,13 +296,19 @@ static void sockets_that_no_rule_can_name_are_refused(void **state)
 	(void)state;
 	fake.socket.protocol = 262;
 	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	assert_string_equal(fake.target, "an internet socket of another protocol");
 	fake.socket.domain = 43;         /* SMC has a protocol 1, as ping has */
 	fake.socket.protocol = IPPROTO_ICMP;
 	check_errno(ask_connect(&to, sizeof to), EAFNOSUPPORT);
+	assert_string_equal(fake.target, "a socket of another family");
 	fake.socket = FAKE_SOCKET(AF_INET, SOCK_RAW, IPPROTO_ICMP);
 	check_errno(ask_connect(&to, sizeof to), ECONNREFUSED);
+	check_errno(ask_sendto(&to, sizeof to), ECONNREFUSED);
+	assert_string_equal(fake.operation, "send");
 	fake.socket_rc = -EBADF;
 	check_errno(ask_connect(&to, sizeof to), EACCES);
+	check_errno(ask_sendto(&to, sizeof to), EACCES);
+	assert_int_equal(fake.refusals, 6);
 	assert_int_equal(fake.connects, 0);
 }
 

@@ -106,6 +106,8 @@ static void other_sockets_are_not_its_own(void **state)
 	struct verdict v = make(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
 	assert_int_equal(v.kind, V_ERRNO);
 	assert_int_equal(v.value, EPROTONOSUPPORT);
+	assert_int_equal(w.fake.refusals, 1);
+	assert_string_equal(w.fake.rule, "no rule allows ping");
 }
 
 static void ping_is_the_kernels_where_rules_allow_it(void **state)
@@ -133,6 +135,8 @@ static void without_an_island_there_is_no_datagram_socket(void **state)
 		assert_int_equal(v.kind, V_ERRNO);
 		assert_int_equal(v.value, rows[i].says);
 	}
+	assert_int_equal(w.fake.refusals, 1);
+	assert_string_equal(w.fake.target, "a UDP socket");
 }
 
 static void it_is_there_where_rules_have_names_of_either_kind(void **state)
