@@ -301,6 +301,78 @@ static void a_message_without_room_for_a_name_is_the_kernels(void **state)
 	assert_int_equal(world.peeks, 0);
 }
 
+/* Two messages at 128, each into two pieces; names are told at 0, and the timeout is at 96. */
+static void lay_out_batch(int64_t seconds, int64_t nanoseconds)
+{
+	const uint64_t header[8] = { 4096, 16, 4096 + 256, 2, 0, 9, 0xff, 0 };
+	const uint64_t pieces[4] = { 4096 + 320, 2, 4096 + 330, 10 };
+	const int64_t timeout[2] = { seconds, nanoseconds };
+
+	progress = (struct progress){ 0 };
+	memcpy(world.memory + 128, header, sizeof header);
+	memcpy(world.memory + 192, header, sizeof header);
+	memcpy(world.memory + 256, pieces, sizeof pieces);
+	memcpy(world.memory + 96, timeout, sizeof timeout);
+}
+
+static uint64_t told_at(size_t at, size_t size)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, world.memory + at, size);
+	return value;
+}
+
+static void a_batch_is_taken_whole_and_the_rest_of_its_time_is_told(void **state)
+{
+	static const uint64_t call[6] = { 7, 4096 + 128, 2, 0, 4096 + 96 };
+
+	(void)state;
+	udp(true);
+	bound(NET_UDP);
+	lay_out_batch(3600, 0);
+	assert_int_equal(ask("recvmmsg", false, call).kind, V_LATER);
+	assert_int_equal(world.takes, 0);
+	assert_int_equal(ask("recvmmsg", true, call).value, 2);
+	assert_int_equal(world.takes, 2);
+	assert_memory_equal(world.memory + 320, "he", 2);
+	assert_memory_equal(world.memory + 330, "llo", 3);
+	assert_int_equal(port_told(), 8080);
+	for (size_t at = 128; at <= 192; at += 64) {
+		assert_int_equal(told_at(at + 40, 8), 0);       /* msg_controllen */
+		assert_int_equal(told_at(at + 48, 4), 0);       /* msg_flags */
+		assert_int_equal(told_at(at + 56, 4), 5);       /* msg_len */
+	}
+	assert_in_range(told_at(96, 8), 3000, 3599);
+}
+
+static void a_batch_ends_with_its_time_its_count_or_its_flag(void **state)
+{
+	static const uint64_t call[6] = { 7, 4096 + 128, 2, 0, 4096 + 96 };
+	static const int64_t wrong[][2] = { { -1, 0 }, { 0, -1 }, { 0, 1000000000 } };
+
+	(void)state;
+	udp(false);
+	bound(NET_UDP);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		lay_out_batch(wrong[i][0], wrong[i][1]);
+		assert_int_equal(ask("recvmmsg", true, call).value, EINVAL);
+	}
+	assert_int_equal(world.takes, 0);
+	lay_out_batch(0, 0);                    /* looked at after each message: one is taken */
+	assert_int_equal(ask("recvmmsg", true, call).value, 1);
+	world.next = -EAGAIN;
+	lay_out_batch(3600, 0);
+	assert_int_equal(closed(ask("recvmmsg", true, call)).kind, V_PARK);
+	progress.messages = 1;
+	assert_int_equal(ask("recvmmsg", true, (const uint64_t[6]){ 7, 4096 + 128, 2, MSG_WAITFORONE, 4096 + 96 }).value, 1);
+	assert_int_equal(closed(ask("recvmmsg", true, call)).kind, V_PARK);
+	world.next = -ECONNREFUSED;
+	assert_int_equal(ask("recvmmsg", true, call).value, 1);
+	lay_out_batch(3600, 0);
+	assert_int_equal(ask("recvmmsg", true, call).value, ECONNREFUSED);
+}
+
 static void every_failure_closes_what_was_open(void **state)
 {
 	const int before = fault_open_fds();
@@ -335,6 +407,8 @@ int main(void)
 		TEST(one_that_blocks_is_parked_also_when_no_port_has_two_numbers_yet),
 		TEST(what_was_taken_of_a_batch_is_told_when_a_signal_comes),
 		TEST(a_message_without_room_for_a_name_is_the_kernels),
+		TEST(a_batch_is_taken_whole_and_the_rest_of_its_time_is_told),
+		TEST(a_batch_ends_with_its_time_its_count_or_its_flag),
 		TEST(every_failure_closes_what_was_open),
 	};
 
