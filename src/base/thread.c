@@ -26,6 +26,23 @@ int thread_start(pthread_t *thread, void *(*fn)(void *), void *arg)
 	return -rc;
 }
 
+void thread_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t monotonic;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+}
+
+struct timespec thread_time_after(uint64_t ns)
+{
+	uint64_t until = sys_now() + ns;
+
+	return (struct timespec){ .tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000) };
+}
+
 /* The raw call changes the calling thread alone; libc has none. */
 void thread_drop_capabilities(void)
 {

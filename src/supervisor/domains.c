@@ -33,6 +33,7 @@
 #define LIMIT_LOCKS 10          /* RLIMIT_LOCKS */
 #define LAYERS_MAX 16           /* Landlock's own bound */
 #define NO_RULESET (-2)         /* -1 has a meaning with some flags */
+#define PATIENCE_NS 1000000000ULL       /* with a job of somebody else */
 #define PIDS_MAX 16384
 
 enum job_state { JOB_NONE, JOB_ASKED, JOB_DONE };
@@ -95,11 +96,22 @@ static int write_mark(const struct domains *d, pid_t pid, uint64_t id)
 
 /* --- jobs --- */
 
+/*
+ * A job is done at once, unless it is in a file system that does not answer: whoever asked for that one waits as if the
+ * call were its own (stuck.h), and the others, who may hold locks, do not wait for it.
+ */
 static long run_in(struct domain *in, long (*act)(void *), void *arg)
 {
+	const struct timespec until = thread_time_after(PATIENCE_NS);
+	int late = 0;
+
 	pthread_mutex_lock(&in->lock);
-	while (in->state != JOB_NONE)
-		pthread_cond_wait(&in->changed, &in->lock);
+	while (in->state != JOB_NONE && !late)
+		late = pthread_cond_timedwait(&in->changed, &in->lock, &until);
+	if (in->state != JOB_NONE) {
+		pthread_mutex_unlock(&in->lock);
+		return -EIO;
+	}
 	in->act = act;
 	in->arg = arg;
 	in->state = JOB_ASKED;
@@ -244,7 +256,7 @@ static int make(struct domain *around, uint64_t id, int ruleset, unsigned flags,
 	in->id = id;
 	in->chain[in->depth++] = id;
 	pthread_mutex_init(&in->lock, NULL);
-	pthread_cond_init(&in->changed, NULL);
+	thread_cond_init(&in->changed);
 	int rc = (int)(around ? run_in(around, open_domain, &o) : open_domain(&o));
 	if (rc < 0) {
 		pthread_mutex_destroy(&in->lock);

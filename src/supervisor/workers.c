@@ -59,14 +59,9 @@ static struct call_queue *next_queue(struct supervisor *s)
 
 void workers_init(struct supervisor *s)
 {
-	pthread_condattr_t monotonic;
-
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->work, &monotonic);
-	pthread_cond_init(&s->room, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	thread_cond_init(&s->work);
+	thread_cond_init(&s->room);
 	queue_init(&s->shorts);
 	queue_init(&s->waits);
 }
@@ -116,18 +111,10 @@ void workers_give(struct supervisor *s, struct call_box *box)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* The time of the conditions' clock, which is that of sys_now. */
-static struct timespec after(uint64_t ns)
-{
-	uint64_t until = sys_now() + ns;
-
-	return (struct timespec){ .tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000) };
-}
-
 /* What the child can make us allocate ends at SUPERVISOR_BOXES here, and at SUPERVISOR_WAITS for those that wait. */
 struct call_box *workers_box(struct supervisor *s)
 {
-	struct timespec until = after(ROOM_WAIT_NS);
+	struct timespec until = thread_time_after(ROOM_WAIT_NS);
 	struct call_box *box = NULL;
 	int rc = 0;
 
@@ -190,7 +177,7 @@ static void run_one(struct supervisor *s, struct call_queue *q)
 /* Sleeps until there may be work. False: nobody came for a while, and this thread is one too many. */
 static bool wait_for_work(struct supervisor *s)
 {
-	struct timespec until = after(IDLE_NS);
+	struct timespec until = thread_time_after(IDLE_NS);
 
 	s->idle++;
 	int rc = pthread_cond_timedwait(&s->work, &s->lock, &until);
@@ -330,7 +317,7 @@ void workers_reside(struct supervisor *s, struct resident *r, void (*live)(struc
 /* With the lock held: sleeps until `room` is told or it is time to look for threads that are stuck; true in that case. */
 static bool patience_is_over(struct supervisor *s, uint64_t since)
 {
-	struct timespec until = after(PAUSE_NS);
+	struct timespec until = thread_time_after(PAUSE_NS);
 
 	pthread_cond_timedwait(&s->room, &s->lock, &until);
 	return sys_now() - since >= PATIENCE_NS;

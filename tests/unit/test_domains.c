@@ -246,6 +246,42 @@ static void many_may_enter_and_act_at_once(void **state)
 	}
 }
 
+static int gate[2];
+
+static long wait_at_gate(void *arg)
+{
+	(void)arg;
+	write(gate[1], "x", 1);
+	return read(gate[1], (char[1]){ 0 }, 1);
+}
+
+static void *act_slowly(void *arg)
+{
+	struct call own = { .tid = 1001, .supervisor = s };
+
+	(void)arg;
+	sys_seam = answer;
+	assert_int_equal(domains_act(&own, wait_at_gate, NULL), 1);
+	return NULL;
+}
+
+static void nobody_waits_long_for_a_job_of_somebody_else(void **state)
+{
+	pthread_t slow;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, gate), 0);
+	assert_int_equal(enter_as(1001), 0);
+	assert_int_equal(pthread_create(&slow, NULL, act_slowly, NULL), 0);
+	assert_int_equal(read(gate[0], (char[1]){ 0 }, 1), 1);
+	assert_int_equal(reads(1001), -EIO);
+	assert_int_equal(write(gate[0], "x", 1), 1);
+	pthread_join(slow, NULL);
+	assert_int_equal(reads(1001), -EACCES);
+	close(gate[0]);
+	close(gate[1]);
+}
+
 static void a_socket_that_nobody_within_has_is_not_shared(void **state)
 {
 	const uint64_t attr[] = { 0, 0, 1 };    /* abstract sockets are kept apart; headers may not know of it */
@@ -341,6 +377,7 @@ int main(void)
 		TEST(who_cannot_be_marked_or_is_gone_has_entered_nothing),
 		TEST(domains_that_nobody_is_in_make_room),
 		TEST(many_may_enter_and_act_at_once),
+		TEST(nobody_waits_long_for_a_job_of_somebody_else),
 		TEST(a_socket_that_nobody_within_has_is_not_shared),
 		TEST(every_failure_leaves_nothing_behind),
 		cmocka_unit_test(the_call_continues_when_we_have_entered),
