@@ -7,7 +7,7 @@ import pytest
 
 import box
 
-pytestmark = pytest.mark.skipif(not box.IS_ROOT or not os.path.exists("/dev/fuse"), reason="mounts a FUSE file system")
+pytestmark = pytest.mark.skipif(not box.IS_ROOT or not os.path.exists("/dev/fuse"), reason="allowed: root only: mounts a FUSE file system")
 
 FILE = "import os; f = os.open({0!r} + '/file', os.O_RDWR); print('began', flush=True)\n"
 ACTS = {
@@ -30,7 +30,7 @@ def hung(tmp_path):
                               text=True)
     if server.stdout.readline() != "ready\n":
         assert server.wait() == 77
-        pytest.skip("no FUSE file system can be mounted here")
+        pytest.skip("allowed: no FUSE file system can be mounted here")
     yield str(tmp_path)
     server.stdin.close()        # ends the server, and the mount with it: who still waits gets an error
     server.wait()
