@@ -375,7 +375,7 @@ static int borrow(const struct call *call, struct domain **out)
 	struct domains *d = of(call);
 	int rc = read_mark(d, call->tid, &id);
 	if (rc < 0 || id == 0)
-		return rc;
+		return rc < 0 ? rc : 0;
 	pthread_mutex_lock(&d->lock);
 	struct domain **slot = find(d, id);
 	if (slot) {
@@ -401,7 +401,7 @@ bool domains_has(const struct call *call)
 
 long domains_act(const struct call *call, long (*act)(void *), void *arg)
 {
-	struct domain *in;
+	struct domain *in = NULL;
 	long rc = borrow(call, &in);
 
 	if (rc == 0)
@@ -449,7 +449,7 @@ static bool is_within(struct domains *d, pid_t pid, uint64_t scope)
  */
 bool domains_share_socket(const struct call *call, uint64_t inode)
 {
-	struct domain *in;
+	struct domain *in = NULL;
 	bool held = false;
 	long rc = borrow(call, &in);
 

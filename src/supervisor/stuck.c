@@ -18,6 +18,12 @@ void stuck_stand(struct post *post)
 	atomic_store(&post->state, POST_WORKS);
 }
 
+void stuck_hold(void *holds)
+{
+	if (mine)
+		mine->holds = holds;
+}
+
 void stuck_enter(void)
 {
 	if (mine)

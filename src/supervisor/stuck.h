@@ -15,6 +15,7 @@ struct post {
 	atomic_int state;               /* enum post_state */
 	pthread_t thread;
 	jmp_buf out;                    /* in the thread's first function: where it ends when it was left */
+	void *holds;                    /* what the call of a thread that was left may still write to */
 	struct post *next;
 };
 
@@ -26,6 +27,9 @@ struct resident {
 
 /* Puts the calling thread on this post; NULL: it cannot be left. */
 void stuck_stand(struct post *post);
+
+/* What a thread that was left has to free at its end, NULL for nothing. */
+void stuck_hold(void *holds);
 
 /* Around a call that may never return, between which the thread holds no lock. After stuck_leave everything is as before, or
  * it does not return. */

@@ -162,7 +162,9 @@ static void run_one(struct supervisor *s, struct call_queue *q)
 	box->call.may_wait = true;
 	box->progress.turn = sys_now();
 	box->progress.crowded = false;
+	stuck_hold(box);
 	enum run_end end = notify_run(s, box);
+	stuck_hold(NULL);
 	if (end == RUN_WAITS && box->progress.crowded)
 		pause_a_little(s);
 	pthread_mutex_lock(&s->lock);
@@ -239,6 +241,8 @@ static void *worker_main(void *arg)
 	stuck_stand(post);
 	if (!post || setjmp(post->out) == 0)
 		work(arg, post);
+	else
+		free_box(post->holds);
 	mem_free(post);
 	return NULL;
 }

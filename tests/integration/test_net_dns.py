@@ -305,7 +305,8 @@ while addresses() != ["203.0.113.9"] and time.time() < deadline:
     time.sleep(0.3)
 print(addresses(), tried(lambda: connects("198.51.100.7", 443))[:9])
 """, "--net-allow", "turns.test:443", "--dns-refresh")
-    assert lines == ["198.51.100.7", "203.0.113.9", "['203.0.113.9'] errno 111"]
+    assert lines[0] in ("198.51.100.7", "203.0.113.9")      # it may have turned before the program has begun
+    assert lines[1:] == ["203.0.113.9", "['203.0.113.9'] errno 111"]
 
 
 # --- real programs ---
