@@ -92,13 +92,12 @@ static int translate_rights(const struct call *call, struct control *c)
 
 static int refuse(const struct call *call, const char *name)
 {
-	if (call->kernel)
-		call->kernel->refuse(call, &(struct refusal){
-			.operation = "send",
-			.target = name,
-			.rule = "a message that brings a route of its own goes where no rule has judged: refused in every sandbox",
-			.errnum = EPERM,
-		});
+	call->kernel->refuse(call, &(struct refusal){
+		.operation = "send",
+		.target = name,
+		.rule = "a message that brings a route of its own goes where no rule has judged: refused in every sandbox",
+		.errnum = EPERM,
+	});
 	return -EPERM;
 }
 

@@ -102,7 +102,7 @@ void notify_refuse(struct supervisor *s, uint64_t id, int errnum)
 	notify_reply(s, id, v_errno(errnum));
 }
 
-enum run_end notify_run(struct supervisor *s, struct call_box *box)
+static enum run_end run(struct supervisor *s, struct call_box *box)
 {
 	unsigned flags = dispatch_flags(&s->dispatch, box->call.nr);
 	struct verdict v;
@@ -126,6 +126,15 @@ enum run_end notify_run(struct supervisor *s, struct call_box *box)
 		v = box->progress.messages ? v_result(box->progress.messages) : v_continue();
 	notify_reply(s, box->call.id, v);
 	return RUN_ENDED;
+}
+
+/* Whoever runs it may be left in the middle: then the box is its thread's, since the kernel may still write to it. */
+enum run_end notify_run(struct supervisor *s, struct call_box *box)
+{
+	stuck_hold(box);
+	enum run_end end = run(s, box);
+	stuck_hold(NULL);
+	return end;
 }
 
 static void hand_over(struct supervisor *s, const struct sc_notif *n)
@@ -256,7 +265,7 @@ void supervisor_stop(struct supervisor *s)
 		sys_write(s->wake, &one, sizeof one);
 		sockets_stop(s);
 		if (workers_end_resident(s, &s->resident, s->thread))
-			s->box = NULL;          /* lost with the thread: the kernel may still write to it */
+			s->box = NULL;          /* the thread frees it */
 		s->running = false;
 	}
 	parking_stop(s);

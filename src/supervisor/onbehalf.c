@@ -53,7 +53,7 @@ static ssize_t read_small(pid_t tid, const char *tail, char *buf, size_t size)
 }
 
 /* The number after "key:" in a status-like file, in the given base; -ENOENT without such a line. */
-static int number_after(const char *text, const char *key, unsigned base, uint64_t *out)
+int onbehalf_number(const char *text, const char *key, unsigned base, uint64_t *out)
 {
 	const char *at = strstr(text, key);
 
@@ -63,9 +63,14 @@ static int number_after(const char *text, const char *key, unsigned base, uint64
 	while (*at == ' ' || *at == '\t')
 		at++;
 	*out = 0;
-	for (; *at >= '0' && *at < (char)('0' + base); at++)
-		*out = *out * base + (uint64_t)(*at - '0');
-	return 0;
+	for (;; at++) {
+		unsigned digit = *at >= '0' && *at <= '9'   ? (unsigned)(*at - '0')
+				 : *at >= 'a' && *at <= 'f' ? (unsigned)(*at - 'a') + 10
+							    : base;
+		if (digit >= base)
+			return 0;
+		*out = *out * base + digit;
+	}
 }
 
 pid_t onbehalf_process(pid_t tid)
@@ -73,7 +78,7 @@ pid_t onbehalf_process(pid_t tid)
 	char buf[SMALL_FILE];
 	uint64_t tgid;
 
-	if (read_small(tid, "/status", buf, sizeof buf) <= 0 || number_after(buf, "\nTgid:", 10, &tgid) < 0)
+	if (read_small(tid, "/status", buf, sizeof buf) <= 0 || onbehalf_number(buf, "\nTgid:", 10, &tgid) < 0)
 		return tid;
 	return (pid_t)tgid;
 }
@@ -169,7 +174,7 @@ long onbehalf_fd_flags(pid_t tid, int fd)
 	uint64_t flags;
 
 	snprintf(tail, sizeof tail, "/fdinfo/%d", fd);
-	if (read_small(tid, tail, buf, sizeof buf) <= 0 || number_after(buf, "flags:", 8, &flags) < 0)
+	if (read_small(tid, tail, buf, sizeof buf) <= 0 || onbehalf_number(buf, "flags:", 8, &flags) < 0)
 		return -EBADF;
 	return (long)flags;
 }
@@ -341,7 +346,7 @@ static pid_t ob_pidfd_pid(const struct call *call, int fd)
 	snprintf(tail, sizeof tail, "/fdinfo/%d", fd);
 	if (read_small(call->tid, tail, buf, sizeof buf) <= 0)
 		return -EBADF;
-	if (number_after(buf, "\nPid:", 10, &pid) < 0)
+	if (onbehalf_number(buf, "\nPid:", 10, &pid) < 0)
 		return -ENOENT;
 	return pid > 0 && pid <= INT_MAX ? (pid_t)pid : -ESRCH;     /* 0: not in our namespace, -1: gone */
 }

@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "supervisor/notify.h"
+#include "supervisor/onbehalf.h"
 
 #define FIRST_SLICE_NS 4000000ULL
 #define LAST_SLICE_NS 100000000ULL
@@ -30,21 +31,10 @@ struct task_signals {
 
 static uint64_t field(const char *text, const char *key, unsigned base)
 {
-	const char *at = strstr(text, key);
 	uint64_t value = 0;
 
-	if (!at)
-		return 0;
-	for (at += strlen(key); *at == ' ' || *at == '\t'; at++)
-		;
-	for (;; at++) {
-		unsigned digit = *at >= '0' && *at <= '9'   ? (unsigned)(*at - '0')
-				 : *at >= 'a' && *at <= 'f' ? (unsigned)(*at - 'a') + 10
-							    : base;
-		if (digit >= base)
-			return value;
-		value = value * base + digit;
-	}
+	onbehalf_number(text, key, base, &value);
+	return value;
 }
 
 static void read_signals(pid_t tid, struct task_signals *out)

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "supervisor/onbehalf.h"
+#include "supervisor/sockets.h"
 
 #define ROOM_WAIT_NS 5000000000ULL
 #define IDLE_NS 5000000000ULL
@@ -162,9 +163,7 @@ static void run_one(struct supervisor *s, struct call_queue *q)
 	box->call.may_wait = true;
 	box->progress.turn = sys_now();
 	box->progress.crowded = false;
-	stuck_hold(box);
 	enum run_end end = notify_run(s, box);
-	stuck_hold(NULL);
 	if (end == RUN_WAITS && box->progress.crowded)
 		pause_a_little(s);
 	pthread_mutex_lock(&s->lock);
@@ -314,6 +313,8 @@ void workers_reside(struct supervisor *s, struct resident *r, void (*live)(struc
 		r->has_ended = true;
 		pthread_cond_broadcast(&s->room);
 		pthread_mutex_unlock(&s->lock);
+	} else {
+		free_box(post->holds);
 	}
 	mem_free(post);
 }
@@ -323,6 +324,7 @@ static bool patience_is_over(struct supervisor *s, uint64_t since)
 {
 	struct timespec until = thread_time_after(PAUSE_NS);
 
+	sockets_stop(s);        /* again: before a call has begun there is nothing to end */
 	pthread_cond_timedwait(&s->room, &s->lock, &until);
 	return sys_now() - since >= PATIENCE_NS;
 }

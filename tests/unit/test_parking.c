@@ -11,20 +11,15 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
+#include "fake_supervisor.h"
 #include "fault.h"
-
 #include "supervisor/parking.h"
 
 static atomic_uint runs;
 static atomic_bool waited;
 static atomic_int woken;
 static atomic_bool waits_longer;
-
-static bool always(const struct policy *p)
-{
-	(void)p;
-	return true;
-}
 
 static struct verdict run_again(const struct call *call, void *state)
 {
@@ -38,37 +33,19 @@ static struct verdict run_again(const struct call *call, void *state)
 static const struct handler rows[] = {
 	{ .syscall = "accept", .on_call = run_again, .flags = H_TRIES | H_NO_DECODE | H_OTHERS_PASS },
 };
-static const struct feature feature = { .name = "again", .wanted = always, HANDLERS(rows) };
-static const struct feature *const all[] = { &feature };
-
-static struct report report;
 
 static struct supervisor *made(void)
 {
-	struct supervisor *s = test_calloc(1, sizeof *s);
-
 	atomic_store(&runs, 0);
-	assert_int_equal(report_init(&report), 0);
-	assert_int_equal(supervisor_init(s, &report), 0);
-	assert_int_equal(dispatch_init(&s->dispatch, all, 1, NULL), 0);
-	return s;
+	return fake_supervisor(rows, ARRAY_SIZE(rows));
 }
 
-static void unmake(struct supervisor *s)
+/* Parks a call on one end of a pair, into whose other end `said` goes. */
+static void park(struct supervisor *s, int pair[2], const char *said)
 {
-	supervisor_fini(s);
-	report_fini(&report);
-	test_free(s);
-}
-
-static struct call_box *box_of(struct supervisor *s)
-{
-	struct sc_notif n = { .id = 1, .data.nr = syscall_nr(ARCH_NATIVE, "accept") };
-	struct call_box *box = workers_own_box(s);
-
-	assert_non_null(box);
-	decode_registers(box, &n);
-	return box;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(write(pair[1], said, strlen(said)), strlen(said));
+	assert_int_equal(parking_add_take(s, fake_box(s, "accept"), pair[0]), 0);
 }
 
 static void nobody_is_left(struct supervisor *s)
@@ -90,9 +67,7 @@ static void a_call_is_run_again_when_its_socket_is_readable(void **state)
 	int pair[2];
 
 	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(write(pair[1], "x", 1), 1);
-	assert_int_equal(parking_add_take(s, box_of(s), pair[0]), 0);
+	park(s, pair, "x");
 	while (!atomic_load(&runs))
 		usleep(1000);
 	nobody_is_left(s);
@@ -100,7 +75,7 @@ static void a_call_is_run_again_when_its_socket_is_readable(void **state)
 	assert_int_equal(atomic_load(&woken), 0);
 	assert_true(atomic_load(&waited));
 	close(pair[1]);
-	unmake(s);
+	fake_supervisor_free(s);
 	assert_int_equal(fault_open_fds(), before);
 }
 
@@ -112,9 +87,7 @@ static void a_call_that_no_worker_has_room_for_is_answered(void **state)
 	(void)state;
 	s->waits.queued = SUPERVISOR_WAITS;
 	atomic_store(&waits_longer, true);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(write(pair[1], "x", 1), 1);
-	assert_int_equal(parking_add_take(s, box_of(s), pair[0]), 0);
+	park(s, pair, "x");
 	while (!atomic_load(&runs))
 		usleep(1000);
 	nobody_is_left(s);
@@ -123,7 +96,7 @@ static void a_call_that_no_worker_has_room_for_is_answered(void **state)
 	atomic_store(&waits_longer, false);
 	s->waits.queued = 0;
 	close(pair[1]);
-	unmake(s);
+	fake_supervisor_free(s);
 }
 
 /* There is no listener here, so every caller is gone. */
@@ -135,14 +108,13 @@ static void a_call_whose_caller_is_gone_is_forgotten_and_its_socket_closed(void 
 	char byte;
 
 	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(parking_add_take(s, box_of(s), pair[0]), 0);
+	park(s, pair, "");
 	parking_drop_dead(&(struct call){ .supervisor = s });
 	assert_int_equal(read(pair[1], &byte, 1), 0);
 	nobody_is_left(s);
 	assert_int_equal(atomic_load(&runs), 0);
 	close(pair[1]);
-	unmake(s);
+	fake_supervisor_free(s);
 	assert_int_equal(fault_open_fds(), before);
 }
 
@@ -153,14 +125,13 @@ static void after_the_end_nobody_parks_and_nothing_stays_open(void **state)
 	int pair[2];
 
 	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(parking_add_take(s, box_of(s), pair[0]), 0);
+	park(s, pair, "");
 	parking_stop(s);
-	struct call_box *box = box_of(s);
+	struct call_box *box = fake_box(s, "accept");
 	assert_int_equal(parking_add_take(s, box, pair[1]), -ESRCH);
 	assert_null(box->call.held);
 	workers_give(s, box);
-	unmake(s);
+	fake_supervisor_free(s);
 	assert_int_equal(fault_open_fds(), before);
 }
 
@@ -171,7 +142,7 @@ static void where_nobody_can_be_watched_the_box_stays_the_callers(void **state)
 	(void)state;
 	for (int n = 0; n < 4; n++) {
 		struct supervisor *s = made();
-		struct call_box *box = box_of(s);
+		struct call_box *box = fake_box(s, "accept");
 		int pair[2];
 
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -185,7 +156,7 @@ static void where_nobody_can_be_watched_the_box_stays_the_callers(void **state)
 			workers_give(s, box);
 		}
 		close(pair[1]);
-		unmake(s);
+		fake_supervisor_free(s);
 		assert_int_equal(fault_open_fds(), before);
 	}
 }

@@ -6,12 +6,14 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/mem.h"
+#include "fake_supervisor.h"
 #include "fault.h"
-
 #include "supervisor/notify.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -21,10 +23,18 @@ static unsigned finished;
 static bool open_gate;
 static bool all_waited;
 
-static bool always(const struct policy *p)
+/* With the lock held. */
+static void count_one(unsigned *count)
 {
-	(void)p;
-	return true;
+	(*count)++;
+	pthread_cond_broadcast(&changed);
+}
+
+static void one_more(unsigned *count)
+{
+	pthread_mutex_lock(&lock);
+	count_one(count);
+	pthread_mutex_unlock(&lock);
 }
 
 /* Says "later" to the notify thread and waits for the gate on a worker. */
@@ -34,12 +44,10 @@ static struct verdict wait_for_gate(const struct call *call, void *state)
 	if (!call->may_wait)
 		return v_later();
 	pthread_mutex_lock(&lock);
-	waiting++;
-	pthread_cond_broadcast(&changed);
+	count_one(&waiting);
 	while (!open_gate)
 		pthread_cond_wait(&changed, &lock);
-	finished++;
-	pthread_cond_broadcast(&changed);
+	count_one(&finished);
 	pthread_mutex_unlock(&lock);
 	return v_result(0);
 }
@@ -49,8 +57,7 @@ static struct verdict short_work(const struct call *call, void *state)
 	(void)state;
 	pthread_mutex_lock(&lock);
 	all_waited = all_waited && call->may_wait;
-	finished++;
-	pthread_cond_broadcast(&changed);
+	count_one(&finished);
 	pthread_mutex_unlock(&lock);
 	return v_result(0);
 }
@@ -63,10 +70,7 @@ static struct verdict wait_three_times(const struct call *call, void *state)
 	(void)state;
 	if (!call->may_wait || ++call->progress->messages < 3)
 		return v;
-	pthread_mutex_lock(&lock);
-	finished++;
-	pthread_cond_broadcast(&changed);
-	pthread_mutex_unlock(&lock);
+	one_more(&finished);
 	return v_result(0);
 }
 
@@ -80,14 +84,9 @@ static struct verdict get_stuck(const struct call *call, void *state)
 	(void)state;
 	if (!call->may_wait)
 		return v_later();
-	pthread_mutex_lock(&lock);
-	waiting++;
-	pthread_cond_broadcast(&changed);
-	pthread_mutex_unlock(&lock);
+	one_more(&waiting);
 	long n = MAY_STICK(SYS(SYS_read, never[0], &byte, 1));
-	pthread_mutex_lock(&lock);
-	finished++;
-	pthread_mutex_unlock(&lock);
+	one_more(&finished);
 	return v_result(n);
 }
 
@@ -97,40 +96,14 @@ static const struct handler rows[] = {
 	{ .syscall = "connect", .on_call = wait_for_gate, .flags = H_TRIES | H_NO_DECODE },
 	{ .syscall = "listen", .on_call = short_work, .flags = H_BLOCKS | H_NO_DECODE },
 };
-static const struct feature feature = { .name = "gate", .wanted = always, HANDLERS(rows) };
-static const struct feature *const all[] = { &feature };
-
-static struct report report;
 
 static struct supervisor *made(void)
 {
-	struct supervisor *s = test_calloc(1, sizeof *s);
-
 	waiting = 0;
 	finished = 0;
 	open_gate = false;
 	all_waited = true;
-	assert_int_equal(report_init(&report), 0);
-	assert_int_equal(supervisor_init(s, &report), 0);
-	assert_int_equal(dispatch_init(&s->dispatch, all, 1, NULL), 0);
-	return s;
-}
-
-static void unmake(struct supervisor *s)
-{
-	supervisor_fini(s);
-	report_fini(&report);
-	test_free(s);
-}
-
-static struct call_box *box_of(struct supervisor *s, const char *syscall)
-{
-	struct sc_notif n = { .id = 1, .data.nr = syscall_nr(ARCH_NATIVE, syscall) };
-	struct call_box *box = workers_own_box(s);
-
-	assert_non_null(box);
-	decode_registers(box, &n);
-	return box;
+	return fake_supervisor(rows, ARRAY_SIZE(rows));
 }
 
 static void until(const unsigned *count, unsigned least)
@@ -152,7 +125,7 @@ static void open_the_gate(void)
 static void a_call_that_says_later_is_not_answered_and_waits_on_a_worker(void **state)
 {
 	struct supervisor *s = made();
-	struct call_box *box = box_of(s, "connect");
+	struct call_box *box = fake_box(s, "connect");
 
 	(void)state;
 	assert_int_equal(notify_run(s, box), RUN_WAITS);
@@ -161,7 +134,7 @@ static void a_call_that_says_later_is_not_answered_and_waits_on_a_worker(void **
 	until(&waiting, 1);
 	open_the_gate();
 	until(&finished, 1);
-	unmake(s);
+	fake_supervisor_free(s);
 }
 
 static void each_waiting_call_has_a_thread_and_short_ones_find_one(void **state)
@@ -171,7 +144,7 @@ static void each_waiting_call_has_a_thread_and_short_ones_find_one(void **state)
 
 	(void)state;
 	for (int i = 0; i < MANY; i++)
-		assert_int_equal(workers_queue(s, box_of(s, "connect"), true), 0);
+		assert_int_equal(workers_queue(s, fake_box(s, "connect"), true), 0);
 	until(&waiting, SUPERVISOR_WORKERS - SUPERVISOR_SHORT_WORKERS);
 	assert_true(s->workers <= SUPERVISOR_WORKERS);
 
@@ -189,7 +162,7 @@ static void each_waiting_call_has_a_thread_and_short_ones_find_one(void **state)
 	open_the_gate();
 	until(&finished, MANY + 10);
 	assert_int_equal(waiting, MANY);
-	unmake(s);
+	fake_supervisor_free(s);
 }
 
 static void a_call_that_says_later_on_a_worker_is_asked_again(void **state)
@@ -198,14 +171,14 @@ static void a_call_that_says_later_on_a_worker_is_asked_again(void **state)
 
 	(void)state;
 	for (int i = 0; i < 20; i++)
-		assert_int_equal(workers_queue(s, box_of(s, "sendto"), true), 0);
+		assert_int_equal(workers_queue(s, fake_box(s, "sendto"), true), 0);
 	until(&finished, 20);
 	pthread_mutex_lock(&s->lock);
 	while (s->waits.running)
 		pthread_cond_wait(&s->room, &s->lock);
 	pthread_mutex_unlock(&s->lock);
 	assert_int_equal(atomic_load(&s->answered), 20);
-	unmake(s);
+	fake_supervisor_free(s);
 }
 
 static unsigned threads_now(void)
@@ -229,10 +202,10 @@ static void threads_that_are_stuck_are_left_and_end_when_they_come_back(void **s
 	(void)state;
 	assert_int_equal(pipe(never), 0);
 	for (int i = 0; i < STUCK; i++)
-		assert_int_equal(workers_queue(s, box_of(s, "bind"), true), 0);
+		assert_int_equal(workers_queue(s, fake_box(s, "bind"), true), 0);
 	until(&waiting, STUCK);
 	alarm(60);
-	unmake(s);                      /* nothing that they knew is there any more */
+	fake_supervisor_free(s);                      /* nothing that they knew is there any more */
 	alarm(0);
 	assert_int_equal(threads_now(), before + STUCK);
 	assert_int_equal(write(never[1], "abc", STUCK), STUCK);
@@ -243,6 +216,52 @@ static void threads_that_are_stuck_are_left_and_end_when_they_come_back(void **s
 	close(never[1]);
 }
 
+static int ends[2];
+
+static void begin_call(struct supervisor *s, int sock)
+{
+	pthread_mutex_lock(&s->connect_lock);
+	s->no_connects = true;
+	s->connecting = sock;
+	pthread_mutex_unlock(&s->connect_lock);
+}
+
+/* In a call that began when sockets_stop had already looked. */
+static void listen_to_the_end(struct supervisor *s)
+{
+	char byte;
+
+	begin_call(s, ends[0]);
+	one_more(&waiting);
+	assert_int_equal(read(ends[0], &byte, 1), 0);
+	begin_call(s, -1);
+}
+
+static void *reside(void *arg)
+{
+	struct supervisor *s = arg;
+
+	workers_reside(s, &s->resident, listen_to_the_end);
+	return NULL;
+}
+
+static void a_call_that_begins_during_the_end_is_ended_too(void **state)
+{
+	struct supervisor *s = made();
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	assert_int_equal(pthread_create(&thread, NULL, reside, s), 0);
+	until(&waiting, 1);
+	alarm(60);
+	assert_false(workers_end_resident(s, &s->resident, thread));
+	alarm(0);
+	close(ends[0]);
+	close(ends[1]);
+	fake_supervisor_free(s);
+}
+
 static void a_turn_is_over_when_it_was_long_enough_and_others_wait(void **state)
 {
 	enum { ALL = SUPERVISOR_WORKERS - SUPERVISOR_SHORT_WORKERS };
@@ -250,15 +269,15 @@ static void a_turn_is_over_when_it_was_long_enough_and_others_wait(void **state)
 
 	(void)state;
 	for (int i = 0; i < ALL; i++)
-		assert_int_equal(workers_queue(s, box_of(s, "connect"), true), 0);
+		assert_int_equal(workers_queue(s, fake_box(s, "connect"), true), 0);
 	until(&waiting, ALL);
 	assert_false(workers_turn_is_over(s, 0));
-	assert_int_equal(workers_queue(s, box_of(s, "connect"), true), 0);
+	assert_int_equal(workers_queue(s, fake_box(s, "connect"), true), 0);
 	assert_true(workers_turn_is_over(s, 0));
 	assert_false(workers_turn_is_over(s, sys_now()));
 	open_the_gate();
 	until(&finished, ALL + 1);
-	unmake(s);
+	fake_supervisor_free(s);
 }
 
 static void more_waits_than_there_is_room_for_are_refused(void **state)
@@ -268,13 +287,13 @@ static void more_waits_than_there_is_room_for_are_refused(void **state)
 
 	(void)state;
 	for (int i = 0; i < SUPERVISOR_WAITS; i++)
-		assert_int_equal(workers_queue(s, box_of(s, "connect"), true), 0);
-	box = box_of(s, "connect");
+		assert_int_equal(workers_queue(s, fake_box(s, "connect"), true), 0);
+	box = fake_box(s, "connect");
 	assert_int_equal(workers_queue(s, box, true), -EAGAIN);
 	s->box = box;           /* still ours: freed with the supervisor */
 	open_the_gate();
 	until(&finished, SUPERVISOR_WAITS);
-	unmake(s);
+	fake_supervisor_free(s);
 }
 
 static void calls_that_nobody_served_are_freed_at_the_end(void **state)
@@ -283,13 +302,13 @@ static void calls_that_nobody_served_are_freed_at_the_end(void **state)
 
 	(void)state;
 	for (int i = 0; i < SUPERVISOR_WORKERS + 5; i++)
-		assert_int_equal(workers_queue(s, box_of(s, "connect"), true), 0);
+		assert_int_equal(workers_queue(s, fake_box(s, "connect"), true), 0);
 	until(&waiting, SUPERVISOR_WORKERS - SUPERVISOR_SHORT_WORKERS);
 	pthread_mutex_lock(&s->lock);
 	s->stopping = true;
 	pthread_mutex_unlock(&s->lock);
 	open_the_gate();
-	unmake(s);
+	fake_supervisor_free(s);
 }
 
 static void a_box_that_cannot_be_had_is_null(void **state)
@@ -300,7 +319,7 @@ static void a_box_that_cannot_be_had_is_null(void **state)
 	fault_arm(0);
 	assert_null(workers_own_box(s));
 	assert_true(fault_fired());
-	unmake(s);
+	fake_supervisor_free(s);
 }
 
 int main(void)
@@ -310,6 +329,7 @@ int main(void)
 		cmocka_unit_test(each_waiting_call_has_a_thread_and_short_ones_find_one),
 		cmocka_unit_test(a_call_that_says_later_on_a_worker_is_asked_again),
 		cmocka_unit_test(threads_that_are_stuck_are_left_and_end_when_they_come_back),
+		cmocka_unit_test(a_call_that_begins_during_the_end_is_ended_too),
 		cmocka_unit_test(a_turn_is_over_when_it_was_long_enough_and_others_wait),
 		cmocka_unit_test(more_waits_than_there_is_room_for_are_refused),
 		cmocka_unit_test(calls_that_nobody_served_are_freed_at_the_end),
