@@ -161,16 +161,32 @@ static int explain_unknown(const struct judge *j, const char *why, struct str *o
 	return 0;
 }
 
+/* What a rule's own name stands for was looked up just now, and may be answered otherwise the next time. */
+static int list_pins(const struct judge *j, const char *name, struct addresses *out)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < j->names->count && rc == 0; i++)
+		if (strcmp(j->names->pins[i].name, name) == 0)
+			rc = VEC_PUSH(out->at, out->cap, out->len, j->names->pins[i].ip);
+	return rc;
+}
+
 static int why_name(const struct judge *j, struct str *out)
 {
+	const struct policy *p = j->w->policy;
 	const struct net_rule *asked = j->asked;
 	const int rule = netmatch_name(j->match, asked->proto, asked->name, port_of(asked));
 	struct addresses found = { 0 };
 	const char *why = "it has none";
+	int rc;
 
-	if (rule < 0 && asked->proto == NET_TCP && !policy_judges_addresses(j->w->policy))
-		return explain_port(j->w->policy, false, port_of(asked), out);
-	int rc = j->w->lookup(asked->name, &found, &why);
+	if (rule < 0 && asked->proto == NET_TCP && !policy_judges_addresses(p))
+		return explain_port(p, false, port_of(asked), out);
+	if (rule >= 0 && p->net_rules.at[rule].target == TARGET_NAME)
+		rc = list_pins(j, p->net_rules.at[rule].name, &found);
+	else
+		rc = j->w->lookup(asked->name, &found, &why);
 
 	if (rule >= 0 && rc != -ENOMEM)
 		rc = explain_named(j, rule, &found, out);

@@ -128,6 +128,12 @@ static int lookup(const char *name, struct addresses *out, const char **why)
 	int rc = -EHOSTUNREACH;
 
 	*why = "no such name here";
+	if (strcmp(name, "turns.test") == 0) {
+		static unsigned char last;
+
+		return VEC_PUSH(out->at, out->cap, out->len,
+				((struct addr){ .family = ADDR_V4, .ip = { 203, 0, 113, ++last } }));
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(zone); i++) {
 		struct addr a;
 
@@ -200,6 +206,7 @@ static void destinations_name_the_rule_and_the_name(void **state)
 		{ "udp://10.1.2.3:22", 0, "udp://10.1.2.3:22 is refused: no rule has it." },
 		{ "icmp://192.0.2.8", 0, "icmp://192.0.2.8 is refused: no rule has it. Add --net-allow icmp://192.0.2.8." },
 		{ "inside.test:8080", 1, "'tcp://192.0.2.0/24:8080,9090' from -r has it. tcp://10.0.0.9:8080 is refused" },
+		{ "turns.test:443", 1, "the rule 'tcp://turns.test:443' from -r has the name." },
 		{ "meta.test:443", 0, "tcp://169.254.169.254:443 is refused: it is the metadata service" },
 		{ "leak.example.com:443", 0, "tcp://10.0.0.8:443 is refused: no rule has it." },
 		{ "half.example.com:443", 1, "has the domain. But tcp://10.0.0.8:443 is refused" },
@@ -210,7 +217,8 @@ static void destinations_name_the_rule_and_the_name(void **state)
 	};
 	struct policy *p = policy_new();
 	static const char *const rules[] = { "tcp://pinned.test:443", "tcp://*.example.com:443", "tcp://10.0.0.0/8:22",
-					     "tcp://192.0.2.0/24:8080,9090", "tcp://10.0.0.9:9090", "tcp://meta.test:443" };
+					     "tcp://192.0.2.0/24:8080,9090", "tcp://10.0.0.9:9090",
+					     "tcp://meta.test:443", "tcp://turns.test:443" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
