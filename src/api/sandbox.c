@@ -40,7 +40,7 @@ static struct sandlock_port public_port(const struct port_entry *entry, struct s
 	addr_print(&entry->address, address);
 	return (struct sandlock_port){
 		.size = sizeof(struct sandlock_port),
-		.protocol = port_protocol(entry->proto),
+		.protocol = net_proto_name(entry->proto),
 		.address = address->buf ? address->buf : "",
 		.virtual_port = entry->asked,
 		.real_port = entry->real,

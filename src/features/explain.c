@@ -271,50 +271,48 @@ static bool is_judged(const struct explain *e, const struct ports *allowed, unsi
 	return e->policy->strictness[PROTECT_NET_TCP] != DISABLED && !ports_has(allowed, port);
 }
 
-/* Where addresses are judged, net.c does it and tells; here it is Landlock, which knows only ports. */
-static struct verdict on_connect(const struct call *call, void *state)
+/* Landlock refuses it when the call goes on. */
+static struct verdict tell(const struct call *call, const char *operation, const struct str *target, const char *rule,
+			   const struct str *flag)
 {
-	const struct explain *e = state;
-	struct nethint hint = { .proto = NET_TCP };
-
-	if (!address_of(&call->arg[1], &hint.to) || !is_judged(e, &e->policy->connect_ports, hint.to.port))
-		return v_continue();
-
-	AUTO(str) struct str target = STR(512);
-	AUTO(str) struct str flag = STR(512);
-	nethint_add_target(&target, &hint);
-	nethint_add_flag(&flag, &hint);
 	call->kernel->refuse(call, &(struct refusal){
-		.operation = "connect",
-		.target = target.rc == 0 ? target.buf : "a TCP port",
-		.rule = "no --net-allow rule covers it",
-		.flag = flag.rc == 0 ? flag.buf : NULL,
+		.operation = operation,
+		.target = target->rc == 0 ? target->buf : "a TCP port",
+		.rule = rule,
+		.flag = flag->rc == 0 ? flag->buf : NULL,
 		.errnum = EACCES,
 	});
 	return v_continue();
 }
 
+/* Where addresses are judged, net.c does it and tells; here it is Landlock, which knows only ports. */
+static struct verdict on_connect(const struct call *call, void *state)
+{
+	const struct explain *e = state;
+	struct nethint hint = { .proto = NET_TCP };
+	AUTO(str) struct str target = STR(512);
+	AUTO(str) struct str flag = STR(512);
+
+	if (!address_of(&call->arg[1], &hint.to) || !is_judged(e, &e->policy->connect_ports, hint.to.port))
+		return v_continue();
+	nethint_add_target(&target, &hint);
+	nethint_add_flag(&flag, &hint);
+	return tell(call, "connect", &target, "no --net-allow rule covers it", &flag);
+}
+
 static struct verdict on_bind(const struct call *call, void *state)
 {
 	const struct explain *e = state;
+	AUTO(str) struct str target = STR(32);
+	AUTO(str) struct str flag = STR(64);
 	struct addr a;
 
 	if (!address_of(&call->arg[1], &a) || !is_judged(e, &e->policy->bind_ports, a.port) ||
 	    (a.port == 0 && policy_lets_clients_bind(e->policy)))
 		return v_continue();
-
-	AUTO(str) struct str target = STR(32);
-	AUTO(str) struct str flag = STR(64);
 	str_addf(&target, "TCP port %u", a.port);
 	str_addf(&flag, "--net-allow-bind %u", a.port);
-	call->kernel->refuse(call, &(struct refusal){
-		.operation = "bind",
-		.target = target.rc == 0 ? target.buf : "a TCP port",
-		.rule = "no --net-allow-bind rule names this port",
-		.flag = flag.rc == 0 ? flag.buf : NULL,
-		.errnum = EACCES,
-	});
-	return v_continue();
+	return tell(call, "bind", &target, "no --net-allow-bind rule names this port", &flag);
 }
 
 static bool explain_wanted(const struct policy *p)

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "features/portview.h"
 #include "features/registry.h"
+#include "features/unjudged.h"
 #include "policy/network.h"
 
 struct groups {
@@ -200,10 +201,8 @@ static struct verdict on_setsockopt(const struct call *call, void *state)
 		return v_errno(rc);
 
 	rc = look_at(call, sock, &is_udp);
-	if (rc == -EBADF)
-		return refuse(call, &r, "the socket cannot be seen: pidfd_getfd is refused to sandlock here", NULL);
 	if (rc < 0)
-		return v_errno(rc);
+		return v_errno(socket_unjudged(call, rc, "join"));
 	if (!is_udp)
 		return refuse(call, &r, "only sockets of UDP join groups", NULL);
 	struct net_decision d = netmatch_decide_any_port(g->match, NET_UDP, &r.group);

@@ -66,20 +66,18 @@ enum kind {
 struct socket_kind {
 	enum kind kind;
 	enum net_proto proto;
-	const char *proto_name;
 	int domain;             /* 0: was not needed */
 };
 
 static const struct {
 	int protocol;
 	enum net_proto proto;
-	const char *name;
 	bool look;              /* other families have a protocol of this number */
 } protocols[] = {
-	{ IPPROTO_TCP, NET_TCP, "tcp", false },
-	{ IPPROTO_UDP, NET_UDP, "udp", false },
-	{ IPPROTO_ICMP, NET_ICMP, "icmp", true },
-	{ IPPROTO_ICMPV6, NET_ICMP, "icmp", true },
+	{ IPPROTO_TCP, NET_TCP, false },
+	{ IPPROTO_UDP, NET_UDP, false },
+	{ IPPROTO_ICMP, NET_ICMP, true },
+	{ IPPROTO_ICMPV6, NET_ICMP, true },
 };
 
 static bool is_inet(int domain)
@@ -99,7 +97,7 @@ static int kind_of(const struct call *call, int sock, struct socket_kind *out)
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
 		if (info.protocol != protocols[i].protocol)
 			continue;
-		*out = (struct socket_kind){ KIND_INET, protocols[i].proto, protocols[i].name, 0 };
+		*out = (struct socket_kind){ KIND_INET, protocols[i].proto, 0 };
 		if (!protocols[i].look)
 			return 0;
 	}
@@ -178,7 +176,7 @@ static int refuse(const struct call *call, const struct question *q, int errnum)
 	bool denied = q->decision.rule >= 0;
 	call->kernel->refuse(call, &(struct refusal){
 		.operation = call->info && strcmp(call->info->name, "connect") == 0 ? "connect" : "send",
-		.target = target.rc == 0 ? target.buf : q->socket->proto_name,
+		.target = target.rc == 0 ? target.buf : net_proto_name(q->socket->proto),
 		.rule = rule.rc == 0 ? rule.buf : "the network rules",
 		.flag = flag.rc == 0 && !denied ? flag.buf : NULL,
 		.errnum = errnum,

@@ -367,11 +367,6 @@ static struct verdict on_recvmmsg(const struct call *call, void *state)
 
 /* --- when --- */
 
-static bool peers_wanted(const struct policy *p)
-{
-	return policy_judges_binds(p) && p->port_remap;
-}
-
 static bool has_datagrams(const struct policy *p)
 {
 	return policy_has_proto(p, NET_UDP);
@@ -392,5 +387,5 @@ static const struct handler peers_handlers[] = {
 /* clang-format on */
 
 const struct feature feature_portpeers = {
-	.name = "portpeers", .wanted = peers_wanted, .start = peers_start, HANDLERS(peers_handlers),
+	.name = "portpeers", .wanted = policy_remaps_ports, .start = peers_start, HANDLERS(peers_handlers),
 };

@@ -88,7 +88,7 @@ static struct verdict refuse_port(const struct call *call, const struct port_rul
 	char target[32];
 	char flag[32];
 
-	snprintf(target, sizeof target, "port %u (%s)", port, port_protocol(proto));
+	snprintf(target, sizeof target, "port %u (%s)", port, net_proto_name(proto));
 	snprintf(flag, sizeof flag, "--net-allow-bind %u", port);
 	call->kernel->refuse(call, &(struct refusal){
 		.operation = "bind",
@@ -330,11 +330,6 @@ static struct verdict on_setsockopt(const struct call *call, void *state)
 
 /* --- when --- */
 
-static bool remaps(const struct policy *p)
-{
-	return policy_judges_binds(p) && p->port_remap;
-}
-
 /* Landlock alone judges which ports may be bound. */
 static bool leaves_binds(const struct policy *p)
 {
@@ -349,9 +344,9 @@ static bool ports_wanted(const struct policy *p)
 /* clang-format off */
 static const struct handler ports_handlers[] = {
 	{ "bind",        on_bind,        H_BLOCKS, .when = policy_judges_binds },
-	{ "listen",      on_listen,      H_BLOCKS | H_NO_DECODE | H_OTHERS_PASS, .when = remaps },
-	{ "getsockname", on_getsockname, H_NO_DECODE | H_OTHERS_PASS, .when = remaps },
-	{ "getpeername", on_getpeername, H_NO_DECODE | H_OTHERS_PASS, .when = remaps },
+	{ "listen",      on_listen,      H_BLOCKS | H_NO_DECODE | H_OTHERS_PASS, .when = policy_remaps_ports },
+	{ "getsockname", on_getsockname, H_NO_DECODE | H_OTHERS_PASS, .when = policy_remaps_ports },
+	{ "getpeername", on_getpeername, H_NO_DECODE | H_OTHERS_PASS, .when = policy_remaps_ports },
 	{ "setsockopt",  on_setsockopt,  H_BLOCKS | H_NO_DECODE | H_OTHERS_PASS, .when = leaves_binds,
 	  .conditional = true, .test_arg = 2, .test_op = ARG_EQ, .test_value = SO_REUSEPORT },
 };

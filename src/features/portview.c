@@ -155,10 +155,10 @@ static int refuse_own(const struct call *call, enum net_proto proto, const struc
 	AUTO(str) struct str target = STR(128);
 
 	addr_print_port(to, &target);
-	str_addf(&target, " (%s)", port_protocol(proto));
+	str_addf(&target, " (%s)", net_proto_name(proto));
 	call->kernel->refuse(call, &(struct refusal){
 		.operation = call->info && strcmp(call->info->name, "connect") == 0 ? "connect" : "send",
-		.target = target.rc == 0 ? target.buf : port_protocol(proto),
+		.target = target.rc == 0 ? target.buf : net_proto_name(proto),
 		.rule = "under --port-remap the port is the sandbox's own, and no program in it has it",
 		.errnum = ECONNREFUSED,
 	});

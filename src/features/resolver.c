@@ -93,7 +93,6 @@ static bool is_inet(int domain)
 	return domain == AF_INET || domain == AF_INET6;
 }
 
-/* socket(2) for a datagram socket where the rules allow no UDP. Without an island there is none. */
 static struct verdict refuse_socket(const struct call *call, const char *target, const char *rule, int errnum)
 {
 	call->kernel->refuse(call, &(struct refusal){
@@ -102,6 +101,7 @@ static struct verdict refuse_socket(const struct call *call, const char *target,
 	return v_errno(errnum);
 }
 
+/* socket(2) for a datagram socket where the rules allow no UDP. Without an island there is none. */
 static struct verdict on_socket(const struct call *call, void *state)
 {
 	int domain = (int)call->raw[0];

@@ -104,18 +104,6 @@ int explain_port(const struct policy *p, bool bind, unsigned port, struct str *o
 	return bind ? explain_bind(p, port, out) : explain_connect(p, port, out);
 }
 
-static const char *const proto_names[NET_PROTOS] = { [NET_TCP] = "tcp", [NET_UDP] = "udp", [NET_ICMP] = "icmp" };
-
-/* As a rule spells it: "tcp://192.0.2.1:443". */
-static void add_destination(struct str *out, enum net_proto proto, const struct addr *to)
-{
-	str_addf(out, "%s://", proto_names[proto]);
-	if (proto == NET_ICMP)
-		addr_print(to, out);
-	else
-		addr_print_port(to, out);
-}
-
 static void add_refusal(struct str *out, const struct policy *p, enum net_proto proto, const struct addr *to)
 {
 	if (addr_kind(to) == ADDR_METADATA)
@@ -123,7 +111,7 @@ static void add_refusal(struct str *out, const struct policy *p, enum net_proto 
 	else
 		str_add(out, p->net_rules.len ? "no rule has it. " : "there is no rule. ");
 	str_add(out, "Add --net-allow ");
-	add_destination(out, proto, to);
+	net_destination_print(proto, to, out);
 	str_add(out, ".");
 }
 
@@ -135,7 +123,7 @@ int explain_destination(const struct policy *p, const struct netmatch *m, enum n
 
 	const struct net_decision d = netmatch_decide(m, proto, to);
 
-	add_destination(out, proto, to);
+	net_destination_print(proto, to, out);
 	str_add(out, d.allowed ? " is allowed: " : " is refused: ");
 	if (d.rule >= 0) {
 		add_rule(out, p, &p->net_rules.at[d.rule]);

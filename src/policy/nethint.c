@@ -7,8 +7,6 @@
 
 #define USUAL_PORT 443
 
-static const char *const proto_names[NET_PROTOS] = { [NET_TCP] = "tcp", [NET_UDP] = "udp", [NET_ICMP] = "icmp" };
-
 static bool keep_name(const char *name, void *arg)
 {
 	struct nethint *hint = arg;
@@ -27,18 +25,13 @@ void nethint_find(struct nethint *hint, const struct netmatch *m, struct opening
 		openings_find(openings, &hint->to, now_ns, keep_name, hint);
 }
 
-static void add_address(struct str *out, const struct nethint *hint)
+void nethint_add_target(struct str *out, const struct nethint *hint)
 {
 	if (hint->proto == NET_ICMP)
 		addr_print(&hint->to, out);
 	else
 		addr_print_port(&hint->to, out);
-}
-
-void nethint_add_target(struct str *out, const struct nethint *hint)
-{
-	add_address(out, hint);
-	str_addf(out, " (%s%s%s)", proto_names[hint->proto], hint->name[0] ? ", " : "", hint->name);
+	str_addf(out, " (%s%s%s)", net_proto_name(hint->proto), hint->name[0] ? ", " : "", hint->name);
 }
 
 bool nethint_is_dns(const struct nethint *hint)
@@ -53,29 +46,24 @@ void nethint_add_flag(struct str *out, const struct nethint *hint)
 		str_add(out, "NAME:PORT");
 		return;
 	}
-	str_addf(out, "%s://", proto_names[hint->proto]);
 	/* A metadata service is opened by its address alone. */
-	if (!hint->name[0] || addr_kind(&hint->to) == ADDR_METADATA)
-		add_address(out, hint);
-	else if (hint->proto == NET_ICMP)
-		str_add(out, hint->name);
-	else
-		str_addf(out, "%s:%u", hint->name, hint->to.port);
+	if (!hint->name[0] || addr_kind(&hint->to) == ADDR_METADATA) {
+		net_destination_print(hint->proto, &hint->to, out);
+		return;
+	}
+	str_addf(out, "%s://%s", net_proto_name(hint->proto), hint->name);
+	if (hint->proto != NET_ICMP)
+		str_addf(out, ":%u", hint->to.port);
 }
 
 /* --- what was looked up: no port is known, so those of a rule --- */
 
 static void add_ports(struct str *out, const struct net_rule *rule)
 {
-	if (!rule)
+	if (rule)
+		net_rule_print_ports(rule, out);
+	else
 		str_addf(out, ":%d", USUAL_PORT);
-	for (size_t i = 0; rule && i < rule->port_count; i++) {
-		const struct port_range *range = &rule->ports[i];
-
-		str_addf(out, "%c%u", i ? ',' : ':', range->low);
-		if (range->high > range->low)
-			str_addf(out, "-%u", range->high);
-	}
 }
 
 static const struct net_rule *first_with_name(const struct policy *p)

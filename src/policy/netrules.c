@@ -17,6 +17,11 @@
 
 static const char *const scheme_names[NET_PROTOS] = { [NET_TCP] = "tcp", [NET_UDP] = "udp", [NET_ICMP] = "icmp" };
 
+const char *net_proto_name(enum net_proto proto)
+{
+	return scheme_names[proto];
+}
+
 static bool is_scheme_name(struct view text)
 {
 	for (size_t i = 0; i < NET_PROTOS; i++)
@@ -584,6 +589,15 @@ static void print_net(const struct net_rule *rule, struct str *out)
 	str_addf(out, brackets ? "[%s]" : "%s", text.buf);
 }
 
+void net_destination_print(enum net_proto proto, const struct addr *to, struct str *out)
+{
+	str_addf(out, "%s://", scheme_names[proto]);
+	if (proto == NET_ICMP)
+		addr_print(to, out);
+	else
+		addr_print_port(to, out);
+}
+
 void net_rule_print(const struct net_rule *rule, struct str *out)
 {
 	str_addf(out, "%s://", scheme_names[rule->proto]);
@@ -601,6 +615,11 @@ void net_rule_print(const struct net_rule *rule, struct str *out)
 		str_addf(out, "*.%s", rule->name);
 		break;
 	}
+	net_rule_print_ports(rule, out);
+}
+
+void net_rule_print_ports(const struct net_rule *rule, struct str *out)
+{
 	for (size_t i = 0; i < rule->port_count; i++) {
 		const struct port_range *p = &rule->ports[i];
 

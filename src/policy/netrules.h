@@ -58,6 +58,14 @@ int net_rules_add(struct net_rules *out, struct view text, bool deny, uint32_t w
 
 bool net_rule_has_port(const struct net_rule *rule, unsigned port);
 
+const char *net_proto_name(enum net_proto proto);       /* "tcp", "udp", "icmp" */
+
+/* As a rule for it alone spells it: "tcp://192.0.2.1:443", "icmp://192.0.2.1". */
+void net_destination_print(enum net_proto proto, const struct addr *to, struct str *out);
+
+/* ":80,8000-8010"; nothing where the rule is for every port. */
+void net_rule_print_ports(const struct net_rule *rule, struct str *out);
+
 /* "tcp://192.0.2.0/24:80,443": parses back to exactly this rule. */
 void net_rule_print(const struct net_rule *rule, struct str *out);
 

@@ -327,6 +327,11 @@ bool policy_judges_connects(const struct policy *p)
 	return !p->no_supervisor && (policy_judges_addresses(p) || policy_reaches_unix(p) || p->port_remap);
 }
 
+bool policy_remaps_ports(const struct policy *p)
+{
+	return !p->no_supervisor && p->port_remap;
+}
+
 bool policy_judges_joins(const struct policy *p)
 {
 	return !p->no_supervisor && policy_judges_addresses(p) && policy_has_proto(p, NET_UDP);

@@ -200,6 +200,7 @@ bool policy_judges_connects(const struct policy *p);    /* any of these, or --po
 /* A TCP socket may be bound to any free port (port 0), as clients do, though it may not listen there: listen is judged. */
 bool policy_lets_clients_bind(const struct policy *p);
 bool policy_judges_binds(const struct policy *p);       /* bind is judged, not by Landlock alone: denials, UDP, --port-remap */
+bool policy_remaps_ports(const struct policy *p);       /* --port-remap: a port may have another number outside */
 bool policy_judges_joins(const struct policy *p);       /* UDP sockets may join the groups that rules have */
 bool policy_has_unix_datagrams(const struct policy *p); /* AF_UNIX datagram sockets may be made: --unix-allow given */
 

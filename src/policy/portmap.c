@@ -44,11 +44,6 @@ void portmap_free(struct portmap *m)
 	mem_free(m);
 }
 
-const char *port_protocol(enum net_proto proto)
-{
-	return proto == NET_UDP ? "udp" : "tcp";
-}
-
 static bool is_any(const struct addr *a)
 {
 	static const uint8_t zero[16];

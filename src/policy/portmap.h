@@ -72,6 +72,5 @@ bool port_overlaps(const struct addr *a, const struct addr *b);
 /* Among the inode numbers of sockets, 0 never is: few are asked for. */
 bool port_inode_among(uint64_t inode, const uint64_t *inodes, size_t count);
 
-const char *port_protocol(enum net_proto proto);        /* "tcp", "udp" */
 
 #endif

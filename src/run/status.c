@@ -117,7 +117,7 @@ static int json_ports(struct json *j, const struct status_view *v)
 
 		addr_print(&list[i].address, &address);
 		json_object(j);
-		json_pair_text(j, "protocol", port_protocol(list[i].proto));
+		json_pair_text(j, "protocol", net_proto_name(list[i].proto));
 		json_pair_text(j, "address", address.buf);
 		json_pair_uint(j, "virtual", list[i].asked);
 		json_pair_uint(j, "real", list[i].real);
@@ -214,7 +214,7 @@ static int add_ports(struct str *out, const struct status_view *v)
 		str_add(out, "sandlock: ports that were bound\n");
 	for (size_t i = 0; i < count; i++) {
 		list[i].address.port = list[i].asked;
-		str_addf(out, "  %s ", port_protocol(list[i].proto));
+		str_addf(out, "  %s ", net_proto_name(list[i].proto));
 		addr_print_port(&list[i].address, out);
 		if (list[i].real != list[i].asked)
 			str_addf(out, ", outside the sandbox port %u", list[i].real);

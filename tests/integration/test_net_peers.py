@@ -47,6 +47,14 @@ def at(x):
     return ctypes.addressof(x)
 def say(*a):
     print(*a, flush=True)
+def client_when_it_listens():
+    for _ in range(600):
+        c = socket.socket(); c.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); c.bind(("127.0.0.1", cport))
+        try:
+            c.connect(("127.0.0.1", port))
+            return c
+        except ConnectionRefusedError:
+            c.close(); time.sleep(0.05)
 def server(p=port, backlog=500):
     s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", p)); s.listen(backlog)
     return s
@@ -395,12 +403,7 @@ def test_redis_lists_its_clients_by_their_own_ports(two, tmp_path):
     code = """
 import subprocess
 p = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""], stdout=subprocess.DEVNULL)
-for _ in range(600):
-    c = socket.socket(); c.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); c.bind(("127.0.0.1", cport))
-    try:
-        c.connect(("127.0.0.1", port)); break
-    except ConnectionRefusedError:
-        c.close(); time.sleep(0.05)
+c = client_when_it_listens()
 c.sendall(b"CLIENT LIST\\r\\n"); say(f"addr=127.0.0.1:{cport} laddr=127.0.0.1:{port}" in c.recv(9999).decode())
 p.terminate(); p.wait()
 """
@@ -421,12 +424,7 @@ http {{ log_format f "$remote_addr:$remote_port"; access_log {tmp_path}/access f
     code = f"""
 import subprocess
 p = subprocess.Popen([{shutil.which("nginx")!r}, "-e", {str(tmp_path / "error")!r}, "-c", {str(tmp_path / "conf")!r}])
-for _ in range(600):
-    c = socket.socket(); c.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); c.bind(("127.0.0.1", cport))
-    try:
-        c.connect(("127.0.0.1", port)); break
-    except ConnectionRefusedError:
-        c.close(); time.sleep(0.05)
+c = client_when_it_listens()
 c.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n"); said = c.makefile().read().split()[-1]
 say(said == str(cport))
 p.terminate(); p.wait()
