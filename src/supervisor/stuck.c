@@ -1,7 +1,7 @@
 /*
  * Threads that are left behind. A thread says when it goes into a call that may never return; whoever ends the sandbox can
- * then leave it. When the call does return, the thread goes straight to its end: what it had in its hands (descriptors, the
- * copy of a call) is lost, since all that could say whose it was is gone.
+ * then leave it. When the call does return, the thread goes straight to its end and frees the copy of the call; the
+ * descriptors that it had in its hands are lost, since all that could say which they were is gone.
  */
 #include "supervisor/stuck.h"
 
