@@ -237,7 +237,6 @@ static int read_name(const struct reading *r, struct view name, struct net_rule 
 static int read_net(const struct reading *r, struct view text, struct net_rule *rule)
 {
 	bool block = false;
-	uint64_t bits = 0;
 	struct view rest = text;
 	struct view literal = view_cut(&rest, '/', &block);
 	bool v6_text = has_byte(literal, ':');
@@ -248,20 +247,18 @@ static int read_net(const struct reading *r, struct view text, struct net_rule *
 			     : 0;
 	unsigned most = rule->ip.family == ADDR_V4 ? 32 : 128;
 	unsigned mapped = v6_text && most == 32 ? 96 : 0;
+	uint64_t bits = most + mapped;
 
-	rule->target = TARGET_NET;
-	rule->bits = (uint8_t)most;
-	if (!block) {
-		addr_name_this_machine(&rule->ip);
-		return 1;
-	}
-	if (view_u64(rest, most + mapped, &bits) < 0)
+	if (block && view_u64(rest, most + mapped, &bits) < 0)
 		return refuse(r, rest.ptr, v6_text ? "an IPv6 block ends in a number of bits from 0 to 128"
 						   : "an IPv4 block ends in a number of bits from 0 to 32");
 	if (bits < mapped)
 		return refuse(r, rest.ptr, "a block of mapped IPv4 addresses has 96 bits or more; write it as IPv4");
+	rule->target = TARGET_NET;
 	rule->bits = (uint8_t)(bits - mapped);
 	addr_clear_host(&rule->ip, rule->bits);
+	if (rule->bits == most)
+		addr_name_this_machine(&rule->ip);
 	return 1;
 }
 
