@@ -4,7 +4,7 @@
 
 #include "supervisor/handler.h"
 
-#define DISPATCH_FEATURES 16
+#define DISPATCH_FEATURES 24            /* as many as there are in the registry, for a policy that wants them all */
 #define DISPATCH_CHAIN 6
 #define DISPATCH_SLOTS 128
 
@@ -30,7 +30,8 @@ struct dispatch {
 	bool started[DISPATCH_FEATURES];
 };
 
-/* Picks the features that the policy wants, in registry order. -E2BIG when a table is too small: a build error. */
+/* Picks the features that the policy wants, in registry order. -E2BIG when a table is too small, which no policy can
+ * bring about (test_dispatch.c asks the one that wants most). */
 int dispatch_init(struct dispatch *d, const struct feature *const *registry, size_t count, const struct policy *p);
 
 /* What the active features want to see: *out is heap memory. */

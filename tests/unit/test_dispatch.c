@@ -11,6 +11,7 @@
 #include "fault.h"
 
 #include "base/mem.h"
+#include "features/registry.h"
 #include "supervisor/dispatch.h"
 
 static bool always(const struct policy *p)
@@ -301,6 +302,28 @@ static void traps_without_memory_are_an_error(void **state)
 	free(d);
 }
 
+/* Each of the two limits stands in for the other; all the rest can be wanted at once. */
+static void a_policy_that_wants_every_feature_has_room_for_all(void **state)
+{
+	static const char *const settings[][2] = {
+		{ "program.name", "box" },         { "limits.processes", "10" },      { "explain", "true" },
+		{ "network.port_remap", "true" },  { "network.allow_bind", "8080" },  { "network.allow", "example.com:443" },
+		{ "network.allow", "udp://192.0.2.1:53" },                            { "network.unix_allow", "/run/x" },
+	};
+	struct dispatch *d = calloc(1, sizeof *d);
+	struct policy *policy = policy_new();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+		assert_int_equal(policy_add(policy, settings[i][0], settings[i][1], "a test", NULL), 0);
+	assert_int_equal(policy_freeze(policy, NULL), 0);
+	policy->virtual_kinds = ~0U;
+	assert_int_equal(dispatch_init(d, feature_registry, feature_count, policy), 0);
+	assert_int_equal(d->count, feature_count - 1);
+	policy_free(policy);
+	free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +339,7 @@ int main(void)
 		cmocka_unit_test(only_a_row_that_tries_may_say_later),
 		cmocka_unit_test(a_row_is_there_only_under_the_policies_that_need_it),
 		cmocka_unit_test(traps_without_memory_are_an_error),
+		cmocka_unit_test(a_policy_that_wants_every_feature_has_room_for_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
