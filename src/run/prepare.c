@@ -50,6 +50,17 @@ static void find_cgroup(struct prepared *p)
 	p->cgroup = take_fd(&home);
 }
 
+/* A sentence that was told is not told again. */
+static void push_warning(struct prepared *p, const char *sentence)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < p->warnings.len && !known; i++)
+		known = strcmp(p->warnings.at[i].text, sentence) == 0;
+	if (!known)
+		words_push(&p->warnings, view_of(sentence), "");
+}
+
 static void warn_of_socket(const char *path, const char *what, const char *granted_by, void *arg)
 {
 	struct prepared *p = arg;
@@ -59,7 +70,7 @@ static void warn_of_socket(const char *path, const char *what, const char *grant
 	str_add_quoted(&sentence, path, strlen(path));
 	str_addf(&sentence, ": %s", what);
 	if (sentence.rc == 0)
-		words_push(&p->warnings, view_of(sentence.buf), "");
+		push_warning(p, sentence.buf);
 }
 
 static int find_sockets(struct prepared *p, struct error *err)
@@ -217,13 +228,8 @@ int prepared_ruleset(struct prepared *p, const struct grants *extra, int *fd, bo
 
 void prepared_warn(struct prepared *p, const char *sentence)
 {
-	bool known = false;
-
 	pthread_mutex_lock(&p->lock);
-	for (size_t i = 0; i < p->warnings.len && !known; i++)
-		known = strcmp(p->warnings.at[i].text, sentence) == 0;
-	if (!known)
-		words_push(&p->warnings, view_of(sentence), "");
+	push_warning(p, sentence);
 	pthread_mutex_unlock(&p->lock);
 }
 

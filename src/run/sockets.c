@@ -1,6 +1,7 @@
 /* From the user's words to socket grants; known sockets that control the host. */
 #include "run/sockets.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,8 +119,9 @@ int resolve_sockets(const struct policy *p, struct socket_grants *out, struct er
 
 struct control_socket {
 	const char *base;       /* an environment variable with a directory or, with no path, the socket itself; NULL */
-	const char *path;
+	const char *path;       /* a "*" at the end: all names that begin so */
 	const char *what;
+	const char *below;      /* the variable with the directory that a relative base begins in; NULL: none does */
 };
 
 static const struct control_socket control_rows[] = {
@@ -144,43 +146,118 @@ static const struct control_socket control_rows[] = {
 	{ "HOME", "/.gnupg/S.gpg-agent", "your gpg keys" },
 	{ "HOME", "/.gnupg/S.gpg-agent.ssh", "your ssh keys" },
 	{ "XDG_RUNTIME_DIR", "/keyring/control", "your key ring" },
-	{ NULL, "/tmp/.X11-unix/X0", "your X11 display: keys can be read and typed" },
-	{ NULL, "/tmp/.X11-unix/X1", "your X11 display: keys can be read and typed" },
-	{ NULL, "/tmp/.X11-unix/X2", "your X11 display: keys can be read and typed" },
-	{ NULL, "/tmp/.X11-unix/X3", "your X11 display: keys can be read and typed" },
-	{ "XDG_RUNTIME_DIR", "/wayland-0", "your Wayland display" },
-	{ "XDG_RUNTIME_DIR", "/wayland-1", "your Wayland display" },
-	{ "WAYLAND_DISPLAY", "", "your Wayland display" },
+	{ NULL, "/tmp/.X11-unix/X*", "your X11 display: keys can be read and typed" },
+	{ "XDG_RUNTIME_DIR", "/wayland-*", "your Wayland display" },
+	{ "WAYLAND_DISPLAY", "", "your Wayland display", .below = "XDG_RUNTIME_DIR" },
 	{ "XDG_RUNTIME_DIR", "/pulse/native", "your sound server: it can load modules" },
 };
 
-/* Only a name that the grants cover as it stands costs system calls: this runs at every start. */
-static const char *reached(const struct control_socket *row, const struct socket_grants *s, const struct grants *files,
-			   char canonical[PATH_SIZE])
+#define ENTRIES_MAX 1000        /* of a directory that anybody may fill */
+
+struct control_search {
+	const struct socket_grants *sockets;
+	const struct grants *files;
+	void (*each)(const char *path, const char *what, const char *granted_by, void *arg);
+	void *arg;
+};
+
+/* The path of a row; false where its variables do not say one. */
+static bool find_path(const struct control_socket *row, char path[PATH_SIZE])
 {
 	const char *base = row->base ? getenv(row->base) : "";
-	char path[PATH_SIZE];
+	const char *below = "";
+
+	if (!base || (row->base && !*base))
+		return false;
+	if (row->base && base[0] != '/') {
+		below = row->below ? getenv(row->below) : NULL;
+		if (!below || below[0] != '/')
+			return false;
+	}
+	int len = snprintf(path, PATH_SIZE, "%s%s%s%s", below, *below ? "/" : "", base, row->path);
+	return len >= 0 && len < PATH_SIZE;
+}
+
+/* Only a name that the grants cover as it stands costs system calls: this runs at every start. */
+static void look_at(const struct control_search *search, const char *path, const char *what)
+{
+	char canonical[PATH_SIZE];
 	struct stat st;
 
-	if (!base || (row->base && base[0] != '/'))
-		return NULL;
-	int len = snprintf(path, sizeof path, "%s%s", base, row->path);
-	if (len < 0 || (size_t)len >= sizeof path || !socket_granted_by(s, files, path))
-		return NULL;
+	if (!socket_granted_by(search->sockets, search->files, path))
+		return;
 	if (path_canonical(AT_FDCWD, path, canonical) < 0 || stat(canonical, &st) < 0 || !S_ISSOCK(st.st_mode))
-		return NULL;
-	return socket_granted_by(s, files, canonical);
+		return;
+	const char *by = socket_granted_by(search->sockets, search->files, canonical);
+
+	if (by)
+		search->each(canonical, what, by, search->arg);
+}
+
+static bool is_on_the_way(const char *granted, const char *dir)
+{
+	return path_is_beneath(granted, dir) || path_is_beneath(dir, granted);
+}
+
+/* May a grant have something in this directory? */
+static bool reaches_into(const struct control_search *search, const char *dir)
+{
+	const struct socket_grants *s = search->sockets;
+	const struct grants *files = search->files;
+
+	for (size_t i = 0; i < s->len; i++)
+		if (s->at[i].is_pattern || is_on_the_way(s->at[i].path, dir))
+			return true;
+	for (size_t i = 0; s->by_write && i < files->len; i++)
+		if (files->at[i].access & ACCESS_WRITE && is_on_the_way(files->at[i].path, dir))
+			return true;
+	return false;
+}
+
+/* All that begins with `path`; its last component is the beginning of a name. */
+static void look_at_all(const struct control_search *search, char *path, const char *what)
+{
+	char *name = strrchr(path, '/') + 1;
+	const size_t dir_len = (size_t)(name - path);
+	char start[NAME_MAX + 1];
+	struct dirent *entry;
+	int seen = 0;
+
+	snprintf(start, sizeof start, "%s", name);
+	name[-1] = '\0';
+	DIR *dir = reaches_into(search, path) ? opendir(path) : NULL;
+
+	name[-1] = '/';
+
+	while (dir && seen++ < ENTRIES_MAX && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, start, strlen(start)) != 0)
+			continue;
+		int len = snprintf(name, PATH_SIZE - dir_len, "%s", entry->d_name);
+		if (len > 0 && (size_t)len < PATH_SIZE - dir_len)
+			look_at(search, path, what);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 void control_sockets(const struct socket_grants *s, const struct grants *files,
 		     void (*each)(const char *path, const char *what, const char *granted_by, void *arg), void *arg)
 {
+	const struct control_search search = { s, files, each, arg };
 	char path[PATH_SIZE];
 
 	for (size_t i = 0; i < ARRAY_SIZE(control_rows); i++) {
-		const char *by = reached(&control_rows[i], s, files, path);
+		const struct control_socket *row = &control_rows[i];
 
-		if (by)
-			each(path, control_rows[i].what, by, arg);
+		if (!find_path(row, path))
+			continue;
+		char *last = path + strlen(path) - 1;
+
+		if (*last != '*' || !*row->path) {
+			look_at(&search, path, row->what);
+			continue;
+		}
+		*last = '\0';
+		look_at_all(&search, path, row->what);
 	}
 }

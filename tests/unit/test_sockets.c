@@ -174,41 +174,139 @@ static void test_words_that_are_no_path_of_a_socket_are_refused(void **state)
 	resolves("/nowhere/[ab]c", "/nowhere/[ab]c", true);
 }
 
+/* The control sockets that were named, one a line. */
+struct found {
+	char text[4 * PATH_MAX];
+	unsigned count;
+};
+
 static void remember(const char *path, const char *what, const char *by, void *arg)
 {
+	struct found *found = arg;
+	size_t len = strlen(found->text);
+
 	assert_non_null(what);
 	assert_string_equal(by, "--unix-allow");
-	snprintf(arg, PATH_MAX, "%s", path);
+	snprintf(found->text + len, sizeof found->text - len, "%s\n", path);
+	found->count++;
+}
+
+static struct found what_is_found(const struct socket_grants *s)
+{
+	struct grants none = { 0 };
+	struct found found = { 0 };
+
+	control_sockets(s, &none, remember, &found);
+	return found;
+}
+
+/* A socket in the file system; closed by the caller. */
+static int bound(const char *dir, const char *name, char path[PATH_MAX])
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int sock = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	assert_true((size_t)snprintf(to.sun_path, sizeof to.sun_path, "%s/%s", dir, name) < sizeof to.sun_path);
+	assert_int_equal(bind(sock, (struct sockaddr *)&to, sizeof to), 0);
+	snprintf(path, PATH_MAX, "%s", to.sun_path);
+	return sock;
 }
 
 static void test_a_control_socket_within_reach_is_named(void **state)
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	struct socket_grants s = { 0 };
-	struct grants none = { 0 };
-	char found[PATH_MAX] = "";
-	int sock = socket(AF_UNIX, SOCK_STREAM, 0);
+	char path[PATH_MAX];
+	int sock = bound(top, "agent", path);
+	struct found found;
 
 	(void)state;
-	snprintf(name.sun_path, sizeof name.sun_path, "%.90s/agent", top);
-	assert_int_equal(bind(sock, (struct sockaddr *)&name, sizeof name), 0);
-	assert_int_equal(setenv("SSH_AUTH_SOCK", name.sun_path, 1), 0);
+	assert_int_equal(setenv("SSH_AUTH_SOCK", path, 1), 0);
 	assert_int_equal(socket_grants_add(&s, "/nowhere", false, "--unix-allow"), 0);
-	control_sockets(&s, &none, remember, found);
-	assert_string_equal(found, "");
+	assert_int_equal(what_is_found(&s).count, 0);
 	assert_int_equal(socket_grants_add(&s, top, false, "--unix-allow"), 0);
-	control_sockets(&s, &none, remember, found);
-	assert_string_equal(found, name.sun_path);
+	found = what_is_found(&s);
+	assert_int_equal(found.count, 1);
+	assert_memory_equal(found.text, path, strlen(path));
 	assert_int_equal(unsetenv("SSH_AUTH_SOCK"), 0);
-	found[0] = '\0';
-	control_sockets(&s, &none, remember, found);
-	assert_string_equal(found, "");
-	assert_int_equal(setenv("WAYLAND_DISPLAY", name.sun_path, 1), 0);
-	control_sockets(&s, &none, remember, found);
-	assert_string_equal(found, name.sun_path);
+	assert_int_equal(what_is_found(&s).count, 0);
+	assert_int_equal(setenv("WAYLAND_DISPLAY", path, 1), 0);
+	found = what_is_found(&s);
+	assert_int_equal(found.count, 1);
+	assert_memory_equal(found.text, path, strlen(path));
 	unsetenv("WAYLAND_DISPLAY");
 	socket_grants_fini(&s);
 	close(sock);
+}
+
+static void test_a_relative_display_begins_in_the_runtime_directory(void **state)
+{
+	struct socket_grants s = { 0 };
+	char path[PATH_MAX];
+	int sock = bound(top, "nested", path);
+	struct found found;
+
+	(void)state;
+	assert_int_equal(socket_grants_add(&s, top, false, "--unix-allow"), 0);
+	assert_int_equal(setenv("WAYLAND_DISPLAY", "nested", 1), 0);
+	unsetenv("XDG_RUNTIME_DIR");
+	assert_int_equal(what_is_found(&s).count, 0);
+	assert_int_equal(setenv("XDG_RUNTIME_DIR", "tmp", 1), 0);
+	assert_int_equal(what_is_found(&s).count, 0);
+	assert_int_equal(setenv("XDG_RUNTIME_DIR", top, 1), 0);
+	found = what_is_found(&s);
+	assert_int_equal(found.count, 1);
+	assert_memory_equal(found.text, path, strlen(path));
+
+	/* an empty one names nothing, and a key agent has no such directory */
+	assert_int_equal(setenv("WAYLAND_DISPLAY", "", 1), 0);
+	assert_int_equal(setenv("SSH_AUTH_SOCK", "nested", 1), 0);
+	assert_int_equal(what_is_found(&s).count, 0);
+	unsetenv("SSH_AUTH_SOCK");
+	unsetenv("WAYLAND_DISPLAY");
+	unsetenv("XDG_RUNTIME_DIR");
+	socket_grants_fini(&s);
+	close(sock);
+}
+
+static void test_every_display_is_named_whatever_its_number(void **state)
+{
+	const bool made = mkdir("/tmp/.X11-unix", 01777) == 0;
+	struct socket_grants exact = { 0 }, pattern = { 0 }, other = { 0 };
+	char display[PATH_MAX], wayland[PATH_MAX], lock[PATH_MAX], name[32];
+	int socks[2];
+
+	(void)state;
+	snprintf(name, sizeof name, "X9%ld", (long)getpid());
+	socks[0] = bound("/tmp/.X11-unix", name, display);
+	socks[1] = bound(top, "wayland-77", wayland);
+	snprintf(lock, sizeof lock, "%.2000s/wayland-77.lock", top);
+	assert_int_equal(mkdir(lock, 0700), 0);         /* what is no socket is not named */
+	assert_int_equal(setenv("XDG_RUNTIME_DIR", top, 1), 0);
+
+	assert_int_equal(socket_grants_add(&exact, display, false, "--unix-allow"), 0);
+	assert_int_equal(socket_grants_add(&exact, top, false, "--unix-allow"), 0);
+	struct found found = what_is_found(&exact);
+	assert_int_equal(found.count, 2);
+	assert_non_null(strstr(found.text, display));
+	assert_non_null(strstr(found.text, wayland));
+
+	assert_int_equal(socket_grants_add(&pattern, "/tmp/.X11-unix/X9*", true, "--unix-allow"), 0);
+	assert_non_null(strstr(what_is_found(&pattern).text, display));
+
+	assert_int_equal(socket_grants_add(&other, "/tmp/.X11-unix/Y", false, "--unix-allow"), 0);
+	assert_int_equal(what_is_found(&other).count, 0);
+
+	unsetenv("XDG_RUNTIME_DIR");
+	socket_grants_fini(&exact);
+	socket_grants_fini(&pattern);
+	socket_grants_fini(&other);
+	unlink(display);
+	unlink(wayland);
+	rmdir(lock);
+	close(socks[0]);
+	close(socks[1]);
+	if (made)
+		rmdir("/tmp/.X11-unix");
 }
 
 static void test_every_failure_on_the_way_is_told_and_leaks_nothing(void **state)
@@ -247,6 +345,8 @@ int main(void)
 		cmocka_unit_test(test_a_path_through_a_file_is_refused_with_its_name),
 		cmocka_unit_test(test_words_that_are_no_path_of_a_socket_are_refused),
 		cmocka_unit_test(test_a_control_socket_within_reach_is_named),
+		cmocka_unit_test(test_a_relative_display_begins_in_the_runtime_directory),
+		cmocka_unit_test(test_every_display_is_named_whatever_its_number),
 		cmocka_unit_test(test_every_failure_on_the_way_is_told_and_leaks_nothing),
 	};
 
