@@ -69,6 +69,7 @@ struct search {
 	struct addresses found;
 	const char *why;
 	int rc;
+	bool told;              /* a warning names it */
 };
 
 struct searches {
@@ -76,6 +77,7 @@ struct searches {
 	size_t count;
 	atomic_size_t next;
 	names_lookup lookup;
+	bool lenient;           /* also a name that was typed may be away */
 };
 
 static void *search_some(void *arg)
@@ -110,32 +112,40 @@ static void search_all(struct searches *s)
 
 /* --- what was found --- */
 
-static bool preset_is_found(const struct searches *s, unsigned preset)
+static bool is_away(const struct search *one)
 {
-	for (size_t i = 0; i < s->count; i++)
-		if (s->at[i].rule->preset == preset && s->at[i].rc == 0)
-			return true;
-	return false;
+	return one->rc < 0 && one->rc != -ENOMEM;
 }
 
-static int warn(struct names *n, const struct policy *p, const struct search *one)
+/* One sentence for all hosts of a preset that are away for the same reason: without a network that is each of them. */
+static int warn(struct names *n, const struct policy *p, struct searches *s, const struct search *first)
 {
-	AUTO(str) struct str text = STR(4096);
+	AUTO(str) struct str hosts = STR(1 << 16);
+	AUTO(str) struct str text = STR(1 << 16);
+	size_t count = 0;
 
-	str_addf(&text, "the network preset %s is without %s, which has no address: %s",
-		 p->net_presets.at[one->rule->preset - 1].text, one->rule->name, one->why);
+	for (size_t i = 0; i < s->count; i++) {
+		struct search *one = &s->at[i];
+
+		if (!is_away(one) || one->rule->preset != first->rule->preset || strcmp(one->why, first->why) != 0)
+			continue;
+		str_addf(&hosts, "%s%s", count++ ? ", " : "", one->rule->name);
+		one->told = true;
+	}
+	str_addf(&text, "the network preset %s is without %s, which %s no address: %s",
+		 p->net_presets.at[first->rule->preset - 1].text, hosts.rc < 0 ? "hosts" : hosts.buf,
+		 count > 1 ? "have" : "has", first->why);
 	return text.rc < 0 ? text.rc : words_push(&n->warnings, (struct view){ text.buf, text.len }, "");
 }
 
-static int pin(struct names *n, const struct policy *p, const struct searches *s, const struct search *one,
-	       struct error *err)
+static int pin(struct names *n, const struct policy *p, struct searches *s, const struct search *one, struct error *err)
 {
 	int rc = one->rc;
 
-	if (rc < 0 && rc != -ENOMEM) {
-		if (!one->rule->preset || !preset_is_found(s, one->rule->preset))
-			return not_found(p, one->rule, rc, one->why, err);
-		rc = warn(n, p, one);
+	if (is_away(one)) {
+		if (!one->rule->preset)
+			return s->lenient ? 0 : not_found(p, one->rule, rc, one->why, err);
+		rc = one->told ? 0 : warn(n, p, s, one);
 		return rc < 0 ? no_memory(err) : 0;
 	}
 	for (size_t i = 0; i < one->found.len && rc == 0; i++) {
@@ -187,10 +197,10 @@ static int list_names(const struct policy *p, const struct net_rule ***out, size
 	return 0;
 }
 
-static int pin_all(struct names *n, const struct policy *p, names_lookup lookup, struct error *err)
+static int pin_all(struct names *n, const struct policy *p, names_lookup lookup, bool lenient, struct error *err)
 {
 	AUTO(free) const struct net_rule **list = NULL;
-	struct searches s = { .lookup = lookup };
+	struct searches s = { .lookup = lookup, .lenient = lenient };
 	int rc = list_names(p, &list, &s.count);
 
 	if (rc < 0)
@@ -239,7 +249,7 @@ static int build_matcher(struct names *n, const struct policy *p)
 	return netmatch_build(p, denied, count, &n->match);
 }
 
-int names_resolve(const struct policy *p, names_lookup lookup, struct names **out, struct error *err)
+static int resolve(const struct policy *p, names_lookup lookup, bool lenient, struct names **out, struct error *err)
 {
 	struct names *n = mem_alloc(sizeof *n);
 	int rc = 0;
@@ -249,7 +259,7 @@ int names_resolve(const struct policy *p, names_lookup lookup, struct names **ou
 	atomic_init(&n->users, 1);
 	n->made_ns = sys_now();
 	if (lookup && policy_has_names(p))
-		rc = pin_all(n, p, lookup, err);
+		rc = pin_all(n, p, lookup, lenient, err);
 	if (rc == 0 && build_matcher(n, p) < 0)
 		rc = no_memory(err);
 	if (rc < 0) {
@@ -258,6 +268,16 @@ int names_resolve(const struct policy *p, names_lookup lookup, struct names **ou
 	}
 	*out = n;
 	return 0;
+}
+
+int names_resolve(const struct policy *p, names_lookup lookup, struct names **out, struct error *err)
+{
+	return resolve(p, lookup, false, out, err);
+}
+
+int names_resolve_known(const struct policy *p, names_lookup lookup, struct names **out, struct error *err)
+{
+	return resolve(p, lookup, true, out, err);
 }
 
 struct names *names_ref(struct names *n)

@@ -38,12 +38,16 @@ struct names {
 };
 
 /*
- * The names of a frozen policy, which must outlive them; `lookup` is called by several threads at once. A name that it does
- * not find is an error whose sentence names it, its rule and the reason; but a warning, when another name of the same
- * network preset is found: one host that is away shall not take the rest along. Where `lookup` is NULL, names stand for
- * nothing. *out has one user.
+ * The names of a frozen policy, which must outlive them; `lookup` is called by several threads at once. A name that was
+ * typed and is not found is an error whose sentence names it, its rule and the reason; a host of a network preset is a
+ * warning, for one that is away shall not take the rest along, and a machine without a network starts with none: it opens
+ * nothing. Where `lookup` is NULL, names stand for nothing. *out has one user.
  */
 int names_resolve(const struct policy *p, names_lookup lookup, struct names **out, struct error *err);
+
+/* The same for a question: whatever is not found stands for nothing. 0 or -ENOMEM. */
+int names_resolve_known(const struct policy *p, names_lookup lookup, struct names **out, struct error *err);
+
 struct names *names_ref(struct names *n);
 void names_unref(struct names *n);
 

@@ -72,14 +72,10 @@ static void judge_fini(struct judge *j)
 	names_unref(j->names);
 }
 
-/* Where names cannot be looked up, they stand for nothing. */
 static int find_judge(struct judge *j)
 {
-	struct error err = { 0 };
-	int rc = names_resolve(j->w->policy, j->w->lookup, &j->names, &err);
+	int rc = names_resolve_known(j->w->policy, j->w->lookup, &j->names, NULL);
 
-	if (rc < 0 && err.kind != ERR_MEMORY)
-		rc = names_resolve(j->w->policy, NULL, &j->names, NULL);
 	return rc < 0 ? rc : netmatch_build(j->w->policy, j->names->pins, j->names->count, &j->match);
 }
 
@@ -136,6 +132,8 @@ static int explain_named(const struct judge *j, int rule, const struct addresses
 
 	if (rc == 0 && allowed)
 		explain_name(j->w->policy, rule, j->asked, out);
+	if (rc == 0 && found->len == 0)
+		str_add(out, " But it has no address now.");
 	if (rc == 0 && refused.len) {
 		str_add(out, allowed ? " But" : "");
 		rc = explain_addresses(j, &refused, out);

@@ -88,7 +88,15 @@ def test_a_host_of_a_preset_that_is_away_takes_only_itself_along(lab):
     assert typed.returncode == 125 and "'files.pythonhosted.org' of the network rule" in typed.stderr
 
 
-def test_a_preset_of_which_nothing_is_there_does_not_start(lab):
+def test_a_preset_of_which_nothing_is_there_opens_nothing_and_lets_the_program_start(lab):
     lab.zone({})
-    done = lab.run("--net-preset", "pypi", "--", "true")
-    assert done.returncode == 125 and "has no address" in done.stderr
+    code = TRY_TCP.replace("sys.argv[1:]", '["pypi.org:443", "198.51.100.7:443"]')
+    done = lab.python(code, "--net-preset", "pypi")
+    assert done.stdout.startswith("pypi.org:443 gaierror"), done
+    assert "\n198.51.100.7:443 ConnectionRefusedError 111" in done.stdout, done
+    assert ("warning: the network preset pypi is without pypi.org, files.pythonhosted.org, which have no address: "
+            in done.stderr), done
+    assert lab.destinations() == {("udp", "192.0.2.53", 53)}    # the names were asked for, and nothing else left
+    assert lab.names_asked() == {"pypi.org", "files.pythonhosted.org"}
+    typed = lab.run("--net-preset", "pypi", "--net-allow", "pypi.org", "--", "true")
+    assert typed.returncode == 125 and "'pypi.org' of the network rule 'pypi.org' from --net-allow" in typed.stderr

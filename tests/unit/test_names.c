@@ -187,10 +187,10 @@ static void names_are_looked_up_at_the_same_time(void **state)
 	policy_free(p);
 }
 
-/* Of each preset one host is there, but of "gitlab" none. */
+/* Of "pypi" one host is there, of other presets none. */
 static int lookup_preset(const char *name, struct addresses *out, const char **why)
 {
-	*why = "it is away";
+	*why = strstr(name, "registry") ? "it is gone" : "it is away";
 	return strcmp(name, "pypi.org") == 0 ? push(out, "192.0.2.8") : -EHOSTUNREACH;
 }
 
@@ -220,12 +220,68 @@ static void a_host_of_a_preset_that_is_not_found_is_left_out_with_a_warning(void
 	policy_free(p);
 }
 
-static void what_was_typed_and_presets_of_which_nothing_is_found_stop_the_start(void **state)
+static void a_preset_of_which_nothing_is_found_opens_nothing_and_is_told_in_a_sentence_a_reason(void **state)
+{
+	static const struct {
+		const char *preset, *words[2];
+	} rows[] = {
+		{ "maven", { "the network preset maven is without repo.maven.apache.org, repo1.maven.org, which have no "
+			     "address: it is away" } },
+		{ "gitlab", { "the network preset gitlab is without gitlab.com, which has no address: it is away",
+			      "the network preset gitlab is without registry.gitlab.com, which has no address: it is gone" } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct policy *p = preset_policy(rows[i].preset, NULL);
+		struct names *n = NULL;
+
+		assert_int_equal(names_resolve(p, lookup_preset, &n, NULL), 0);
+		assert_int_equal(n->count, 0);
+		assert_false(allows(n, "192.0.2.8", 443) || allows(n, "198.51.100.1", 1));
+		for (size_t w = 0; w < ARRAY_SIZE(rows[i].words) && rows[i].words[w]; w++)
+			assert_string_equal(w < n->warnings.len ? n->warnings.at[w].text : "nothing", rows[i].words[w]);
+		assert_int_equal(n->warnings.len, 1 + (rows[i].words[1] != NULL));
+		names_unref(n);
+		policy_free(p);
+	}
+}
+
+static void denials_beside_a_preset_that_is_away_do_not_allow_the_rest(void **state)
+{
+	struct policy *p = policy_new();
+	struct names *n = NULL;
+
+	(void)state;
+	assert_int_equal(policy_add(p, "network.presets", "maven", "--net-preset", NULL), 0);
+	assert_int_equal(policy_add(p, "network.deny", "10.0.0.0/8", "--net-deny", NULL), 0);
+	assert_int_equal(policy_freeze(p, NULL), 0);
+	assert_int_equal(names_resolve(p, lookup_preset, &n, NULL), 0);
+	assert_false(allows(n, "192.0.2.1", 443));
+	names_unref(n);
+	policy_free(p);
+}
+
+static void a_question_takes_what_is_known(void **state)
+{
+	struct policy *p = POLICY("a.test:443", "nowhere.test:443");
+	struct names *n = NULL;
+
+	(void)state;
+	assert_int_equal(names_resolve_known(p, lookup, &n, NULL), 0);
+	assert_int_equal(n->count, 2);
+	assert_int_equal(n->warnings.len, 0);
+	assert_true(allows(n, "192.0.2.1", 443));
+	names_unref(n);
+	policy_free(p);
+}
+
+static void a_name_that_was_typed_stops_the_start_also_beside_a_preset(void **state)
 {
 	static const struct {
 		const char *preset, *rule, *part;
 	} rows[] = {
-		{ "gitlab", NULL, "the name 'gitlab.com' of the network rule" },
+		{ "gitlab", "gitlab.com", "the name 'gitlab.com' of the network rule 'gitlab.com' from web.toml:7" },
 		{ "pypi", "away.test:1", "'away.test'" },
 		{ "pypi", "files.pythonhosted.org", "from web.toml:7" },
 	};
@@ -272,6 +328,7 @@ static void every_allocation_may_fail(void **state)
 	walk_allocations(POLICY("a.test:443"), lookup);
 	walk_allocations(POLICY("a.test:443", "b.test:80"), lookup);
 	walk_allocations(preset_policy("pypi", NULL), lookup_preset);
+	walk_allocations(preset_policy("gitlab", NULL), lookup_preset);
 }
 
 int main(void)
@@ -284,7 +341,10 @@ int main(void)
 		cmocka_unit_test_setup(the_host_knows_itself_and_says_why_it_does_not_know_others, forget),
 		cmocka_unit_test_setup(names_are_looked_up_at_the_same_time, forget),
 		cmocka_unit_test_setup(a_host_of_a_preset_that_is_not_found_is_left_out_with_a_warning, forget),
-		cmocka_unit_test_setup(what_was_typed_and_presets_of_which_nothing_is_found_stop_the_start, forget),
+		cmocka_unit_test_setup(a_preset_of_which_nothing_is_found_opens_nothing_and_is_told_in_a_sentence_a_reason, forget),
+		cmocka_unit_test_setup(denials_beside_a_preset_that_is_away_do_not_allow_the_rest, forget),
+		cmocka_unit_test_setup(a_question_takes_what_is_known, forget),
+		cmocka_unit_test_setup(a_name_that_was_typed_stops_the_start_also_beside_a_preset, forget),
 		cmocka_unit_test_setup(every_allocation_may_fail, forget),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -255,13 +255,19 @@ static void denials_alone_allow_the_rest(void **state)
 static void names_that_cannot_be_looked_up_stop_no_answer(void **state)
 {
 	static const struct question rows[] = {
-		{ "nowhere.test:443", 1, "has the name" }, { "192.0.2.1:80", 1, "has it" }, { "192.0.2.1:443", 0, "no rule has it" },
+		{ "nowhere.test:443", 1, "has the name. But it has no address now." }, { "192.0.2.1:80", 1, "has it" },
+		{ "192.0.2.1:443", 0, "no rule has it" }, { "192.0.2.7:9", 1, "has it, as an address of host." },
+		{ "pypi.org:443", 1, "network preset pypi (-r) has the name. But it has no address now." },
+		{ "gone.example.com:1", 1, "has the domain. But it has no address now." },
 	};
 	struct policy *p = policy_new();
 
 	(void)state;
 	assert_int_equal(policy_add(p, "network.allow", "tcp://nowhere.test:443", "-r", NULL), 0);
 	assert_int_equal(policy_add(p, "network.allow", "tcp://192.0.2.1:80", "-r", NULL), 0);
+	assert_int_equal(policy_add(p, "network.allow", "tcp://host:9", "-r", NULL), 0);
+	assert_int_equal(policy_add(p, "network.allow", "tcp://*.example.com:1", "-r", NULL), 0);
+	assert_int_equal(policy_add(p, "network.presets", "pypi", "-r", NULL), 0);
 	assert_int_equal(policy_freeze(p, NULL), 0);
 	ask(p, rows, ARRAY_SIZE(rows));
 	policy_free(p);
