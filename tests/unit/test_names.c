@@ -220,7 +220,7 @@ static void a_host_of_a_preset_that_is_not_found_is_left_out_with_a_warning(void
 	policy_free(p);
 }
 
-static void a_preset_of_which_nothing_is_found_opens_nothing_and_is_told_in_a_sentence_a_reason(void **state)
+static void a_preset_of_which_nothing_is_found_opens_nothing_and_is_told_of(void **state)
 {
 	static const struct {
 		const char *preset, *words[2];
@@ -341,7 +341,7 @@ int main(void)
 		cmocka_unit_test_setup(the_host_knows_itself_and_says_why_it_does_not_know_others, forget),
 		cmocka_unit_test_setup(names_are_looked_up_at_the_same_time, forget),
 		cmocka_unit_test_setup(a_host_of_a_preset_that_is_not_found_is_left_out_with_a_warning, forget),
-		cmocka_unit_test_setup(a_preset_of_which_nothing_is_found_opens_nothing_and_is_told_in_a_sentence_a_reason, forget),
+		cmocka_unit_test_setup(a_preset_of_which_nothing_is_found_opens_nothing_and_is_told_of, forget),
 		cmocka_unit_test_setup(denials_beside_a_preset_that_is_away_do_not_allow_the_rest, forget),
 		cmocka_unit_test_setup(a_question_takes_what_is_known, forget),
 		cmocka_unit_test_setup(a_name_that_was_typed_stops_the_start_also_beside_a_preset, forget),
