@@ -317,8 +317,11 @@ static int judge_datagram(const struct call *call, const struct net *net, const 
 			return domain;
 		if (family != AF_UNSPEC)
 			return domain == AF_INET6 ? -EINVAL : bad_address(call, sock, kind, m->name_len);
-		if (domain == AF_INET6)
+		if (domain == AF_INET6) {
+			/* Without it, since a thread may make the socket one of IPv4 before the send (IPV6_ADDRFORM). */
+			m->name_len = kind->proto == NET_UDP ? 0 : m->name_len;
 			return 0;
+		}
 		memcpy(m->name, &(uint16_t){ AF_INET }, sizeof family);
 	}
 	addr_settle(m->name, m->name_len);

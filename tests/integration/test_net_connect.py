@@ -146,6 +146,7 @@ def test_odd_arguments_get_the_errno_of_the_kernel(port):
 RACES = [(call, flip) for call in ("connect-tcp", "connect-udp", "sendto", "sendmsg", "sendmmsg")
          for flip in ("port", "family", "name", "descriptor")
          if not (flip == "name" and not call.startswith("sendm")) and (call, flip) != ("connect-tcp", "descriptor")]
+RACES += [(call, "form") for call in ("sendto", "sendmsg", "sendmmsg")]
 
 
 @pytest.mark.parametrize("call,flip", RACES)

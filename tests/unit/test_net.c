@@ -576,8 +576,10 @@ static void an_unspecified_family_is_ipv4_to_a_datagram_socket_of_it(void **stat
 	to.sin_family = AF_UNSPEC;
 	fake.socket = FAKE_SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
 	check_errno(ask_sendto(&to, sizeof to), ECONNREFUSED);
-	fake.socket.domain = AF_INET6;           /* there it is no address at all */
+	fake.socket.domain = AF_INET6;           /* there it is no address at all, and a socket can become one of IPv4 */
+	fake.name_len = sizeof to;
 	assert_int_equal(ask_sendto(&to, sizeof to).kind, V_RETURN);
+	assert_int_equal(fake.name_len, 0);
 	to.sin_family = AF_UNIX;
 	check_errno(ask_sendto(&to, sizeof to), EINVAL);
 	fake.socket.domain = AF_INET;

@@ -3,8 +3,9 @@
  *
  *     netrace CALL FLIP TRIES ALLOWED FORBIDDEN
  *
- * CALL is connect-tcp, connect-udp, sendto, sendmsg or sendmmsg; FLIP is port, family, name or descriptor; the ports are
- * of 127.0.0.1. Prints the number of calls that did not fail. Whether anything came through is seen at the forbidden port.
+ * CALL is connect-tcp, connect-udp, sendto, sendmsg or sendmmsg; FLIP is port, family, name, descriptor or form (a socket of
+ * IPv6 becomes one of IPv4, for sends); the ports are of 127.0.0.1. Prints the number of calls that did not fail. Whether
+ * anything came through is seen at the forbidden port.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,6 +25,7 @@ static struct mmsghdr message;
 static struct iovec part = { "x", 1 };
 static atomic_bool done;
 static atomic_uint flipped;
+static atomic_uint made;                        /* sockets of IPv6 */
 static int harmless, harmful, number;           /* the descriptors that take turns as `number` */
 
 static struct sockaddr_in loopback(int port)
@@ -53,6 +55,21 @@ static void flip_descriptor(bool bad)
 	dup2(bad ? harmful : harmless, number);
 }
 
+/* Once for each socket, and not at once: an address of no family is none until then. */
+static void flip_form(bool bad)
+{
+	static unsigned seen;
+	const unsigned now = atomic_load(&made);
+	const int to = AF_INET;
+
+	if (!bad || now == seen)
+		return;
+	seen = now;
+	for (volatile unsigned spin = 0; spin < (now * 2654435761U >> 20); spin++)
+		;
+	setsockopt(number, IPPROTO_IPV6, IPV6_ADDRFORM, &to, sizeof to);
+}
+
 static const struct {
 	const char *name;
 	void (*flip)(bool bad);
@@ -62,6 +79,7 @@ static const struct {
 	{ "family", flip_family, true },
 	{ "name", flip_name, false },
 	{ "descriptor", flip_descriptor, true },
+	{ "form", flip_form, true },
 };
 static void (*flip)(bool bad);
 
@@ -155,6 +173,20 @@ static void make_descriptors(int type, bool takes_turns, bool new_socket)
 	connect(harmless, (struct sockaddr *)&allowed, sizeof allowed);
 }
 
+static void make_form(void)
+{
+	const struct sockaddr_in6 to = {
+		.sin6_family = AF_INET6, .sin6_port = allowed.sin_port,
+		.sin6_addr = { .s6_addr = { [10] = 0xff, 0xff, 127, 0, 0, 1 } },
+	};
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	connect(fd, (const struct sockaddr *)&to, sizeof to);
+	dup2(fd, number);
+	close(fd);
+	atomic_fetch_add(&made, 1);
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t thread;
@@ -176,12 +208,16 @@ int main(int argc, char **argv)
 		.msg_name = &target, .msg_namelen = sizeof target, .msg_iov = &part, .msg_iovlen = 1,
 	};
 	flip = flips[f].flip;
+	if (flip == flip_form)
+		target.sin_family = AF_UNSPEC;
 	make_descriptors(calls[c].type, flip == flip_descriptor, calls[c].new_socket);
 	if (pthread_create(&thread, NULL, flipper, NULL) != 0)
 		return 3;
 	while (atomic_load(&flipped) < 100)
 		sched_yield();
 	for (long i = 0; i < tries; i++) {
+		if (flip == flip_form)
+			make_form();
 		good += calls[c].call() >= 0;
 		if (i % 512 == 0)       /* on a busy machine the other one must come to run, too */
 			sched_yield();
