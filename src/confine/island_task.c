@@ -99,7 +99,10 @@ static long settle(void)
 
 /* --- sockets --- */
 
-/* Answers must come from the very address that was asked, which no interface has: free binding. */
+/*
+ * Answers must come from the very address that was asked, which no interface has: free binding. The port is nobody else's:
+ * the sandbox's own sockets of the island could share it under SO_REUSEADDR.
+ */
 static long take_port(int sock, const struct island_order *order)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET };
@@ -108,7 +111,6 @@ static long take_port(int sock, const struct island_order *order)
 	bool stream = (order->type & 15) == SOCK_STREAM;
 	long rc;
 
-	set(sock, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (order->domain == AF_INET6) {
 		v6.sin6_port = port;
 		set(sock, IPPROTO_IPV6, IPV6_V6ONLY, 1);

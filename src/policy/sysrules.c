@@ -30,6 +30,7 @@ enum when {
 	IF_STAND_IN,            /* ... but libc asks about interfaces on one, and the interfaces feature has another for it */
 	IF_NOT_JUDGED,          /* the network rules need a judge of addresses, and no feature is one: nothing leaves */
 	IF_SENDS_NOT_JUDGED,    /* the same, where there are sockets that send without connecting */
+	IF_ISLAND,              /* rules with names: sockets of a namespace that the program's user owns */
 	IF_MARKED,              /* a feature looks after Landlock domains, which are known by a limit of the process */
 };
 
@@ -179,6 +180,29 @@ static const struct arg_row arg_rows[] = {
 	{ "setsockopt", ALWAYS, EQ(2, 6, REFUSE(EPERM)) }, /* IPV6_2292PKTOPTIONS */
 	{ "setsockopt", ALWAYS, EQ_AND(1, 6) },
 	{ "setsockopt", ALWAYS, EQ(2, 31, SILENT(ENOPROTOOPT)) }, /* TCP_ULP: libraries try kTLS and fall back */
+	/*
+	 * The resolver's sockets are of a namespace that the program's user owns, so on them it may what else only an
+	 * administrator of networks may: tables of the packet filter, policies of IPsec, connections out of nothing. None
+	 * leads out of there, but it is much of the kernel to try. IPv4 has no options from 64 on; the filter has.
+	 */
+	{ "setsockopt", IF_ISLAND, EQ_AND(1, 0) },
+	{ "setsockopt", IF_ISLAND, ANY(2, ~63U, REFUSE(EPERM)) },
+	{ "setsockopt", IF_ISLAND, EQ_AND(1, 0) },
+	{ "setsockopt", IF_ISLAND, MASKED(2, ~1U, 16, REFUSE(EPERM)) }, /* IP_IPSEC_POLICY, IP_XFRM_POLICY */
+	{ "setsockopt", IF_ISLAND, EQ_AND(1, 41) },
+	{ "setsockopt", IF_ISLAND, MASKED(2, ~1U, 64, REFUSE(EPERM)) }, /* IP6T_SO_SET_REPLACE, IP6T_SO_SET_ADD_COUNTERS */
+	{ "setsockopt", IF_ISLAND, EQ_AND(1, 41) },
+	{ "setsockopt", IF_ISLAND, MASKED(2, ~1U, 34, REFUSE(EPERM)) }, /* IPV6_IPSEC_POLICY, IPV6_XFRM_POLICY */
+	{ "setsockopt", IF_ISLAND, EQ_AND(1, 6) },
+	{ "setsockopt", IF_ISLAND, EQ(2, 19, REFUSE(EPERM)) }, /* TCP_REPAIR */
+	{ "getsockopt", IF_ISLAND, EQ_AND(1, 0) },
+	{ "getsockopt", IF_ISLAND, EQ(2, 80, ALLOWED) }, /* SO_ORIGINAL_DST: servers behind a redirection ask for it */
+	{ "getsockopt", IF_ISLAND, EQ_AND(1, 0) },
+	{ "getsockopt", IF_ISLAND, ANY(2, ~63U, REFUSE(EPERM)) },
+	{ "getsockopt", IF_ISLAND, EQ_AND(1, 41) },
+	{ "getsockopt", IF_ISLAND, MASKED(2, ~1U, 64, REFUSE(EPERM)) }, /* IP6T_SO_GET_INFO, IP6T_SO_GET_ENTRIES */
+	{ "getsockopt", IF_ISLAND, EQ_AND(1, 41) },
+	{ "getsockopt", IF_ISLAND, MASKED(2, ~1U, 68, REFUSE(EPERM)) }, /* IP6T_SO_GET_REVISION_MATCH, _TARGET */
 	/* On UDP sockets, where a rule has the group: features/groups.c, which refuses all others. */
 	{ "setsockopt", IF_JOINS, EQ_AND(1, 0) },
 	{ "setsockopt", IF_JOINS, EQ(2, 35, STOOD_IN_FOR) }, /* IP_ADD_MEMBERSHIP */
@@ -374,6 +398,8 @@ static bool row_counts(const struct sysrules *r, const struct policy *p, const s
 		return policy_judges_addresses(p) && !has_trap(traps, count, row->syscall);
 	case IF_SENDS_NOT_JUDGED:
 		return sends_to(p) && !has_trap(traps, count, row->syscall);
+	case IF_ISLAND:
+		return r->supervised && (policy_has_names(p) || policy_has_suffixes(p));
 	case IF_MARKED:
 		return has_trap(traps, count, "landlock_restrict_self");
 	}

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.root
 
 USERS = pytest.mark.parametrize("user", [None, netlab.NOBODY])
 SUFFIX = ("--net-allow", "tcp://*.example.com:443")
+PLAIN = ("--net-allow", "tcp://api.example.com:443")            # every UDP socket is one of the resolver's
 SERVER = ("udp", netlab.NAMESERVER, 53)
 ZONE = {
     "api.example.com": {"A": ["198.51.100.7"], "AAAA": ["2001:db8:2::7"]},
@@ -453,16 +454,39 @@ def test_the_island_goes_with_the_sandbox(zone, how):
     assert islands() == before
 
 
-def test_a_program_cannot_take_the_resolvers_place(zone):
-    lines = ask(zone, """
+@pytest.mark.parametrize("options", [("SO_REUSEADDR",), ("SO_REUSEADDR", "SO_REUSEPORT")])
+def test_a_program_cannot_take_the_resolvers_place(zone, options):
+    lines = ask(zone, f"""
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-print(tried(lambda: s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)) or "-")
+for option in {options}:
+    s.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 1)
 for ip in "0.0.0.0", "127.0.0.1", "8.8.8.8":
-    print(tried(lambda: s.bind((ip, 53)))[:5])
+    print(tried(lambda: s.bind((ip, 53))))
 print(udp_connected("api.example.com", "8.8.8.8"))
-""", *SUFFIX, user=netlab.NOBODY)
-    assert lines[1:] == ["errno"] * 3 + ["0 198.51.100.7"]
+""", *PLAIN, user=netlab.NOBODY)
+    assert lines == ["errno 98 [Errno 98] Address already in use"] * 3 + ["0 198.51.100.7"]
+
+
+# A table of the packet filter and one of IPv6, a policy of IPsec, and what only asks for tables. SO_MARK shows whether
+# they would be let in.
+RIGHTS = """
+import ctypes, errno, socket
+libc = ctypes.CDLL(None, use_errno=True)
+def ask(call, s, level, option):
+    value = ctypes.create_string_buffer(b"filter", 84)
+    size = ctypes.c_int(84)
+    rc = getattr(libc, call)(s.fileno(), level, option, value, 84 if call[0] == "s" else ctypes.byref(size))
+    return errno.errorcode[ctypes.get_errno()] if rc < 0 else "done"
+v4, v6 = (socket.socket(f, socket.SOCK_DGRAM) for f in (socket.AF_INET, socket.AF_INET6))
+print(ask("setsockopt", v4, 1, 36))
+print(ask("setsockopt", v4, 0, 64), ask("setsockopt", v6, 41, 64), ask("setsockopt", v6, 41, 35),
+      ask("setsockopt", v6, 0, 96), ask("getsockopt", v4, 0, 64), ask("getsockopt", v6, 41, 65))
+"""
+
+
+def test_the_resolvers_sockets_do_not_let_a_program_at_the_packet_filter(zone):
+    done = zone.python(RIGHTS, *PLAIN, cwd="/", user=netlab.NOBODY)
+    assert done.stdout.splitlines() == ["done", " ".join(["EPERM"] * 6)], done
 
 
 KINDS = """

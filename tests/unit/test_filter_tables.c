@@ -108,6 +108,8 @@ static void read_setting(struct table *t, struct policy *p, char *word, struct t
 		p->net_facts.protos[NET_UDP] = p->net_facts.judged = true;
 	else if (strcmp(word, "icmp") == 0)
 		p->net_facts.protos[NET_ICMP] = p->net_facts.judged = true;
+	else if (strcmp(word, "names") == 0)
+		p->net_facts.names = p->net_facts.judged = true;
 	else if (strcmp(word, "judged") == 0)
 		p->net_facts.judged = true;
 	else if (strncmp(word, "allow=", 6) == 0)
