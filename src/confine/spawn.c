@@ -164,8 +164,8 @@ int spawn_entered(struct spawn *s, enum child_step *step)
 	} while (rc == 1 && news.kind != NEWS_ENTERED && news.kind != NEWS_FAULT && news.kind != NEWS_LISTENER);
 	if (rc < 0)
 		return rc;
-	if (news.kind == NEWS_LISTENER)
-		return 1;
+	if (news.kind == NEWS_LISTENER)         /* the kernel drops a descriptor that there is no number for */
+		return s->listener < 0 ? -EMFILE : 1;
 	if (news.kind == NEWS_ENTERED)
 		return 0;
 	*step = s->shared->fault_step < 0 ? STEP_MAX : (enum child_step)s->shared->fault_step;

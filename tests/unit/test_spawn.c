@@ -13,6 +13,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -170,6 +171,33 @@ static void descriptors_are_arranged_and_no_other_is_left(void **state)
 	close(stray);
 }
 
+/* Else the sandbox would run with nobody to answer its calls. */
+static void a_host_without_room_for_the_listener_does_not_start(void **state)
+{
+	const char *const argv[] = { "/bin/sleep", "7534", NULL };
+	struct sock_filter allow = { BPF_RET | BPF_K, 0, 0, SC_RET_ALLOW };
+	struct child_plan plan = plan_of(argv);
+	enum child_step step = STEP_MAX;
+	struct spawn s = SPAWN_NONE;
+	struct rlimit before;
+
+	(void)state;
+	plan.filter = (struct sock_fprog){ 1, &allow };
+	plan.supervised = true;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(spawn_start(&plan, &free_orders, &s, NULL), 0);
+	int next = dup(0);
+	close(next);
+	const struct rlimit full = { (rlim_t)next, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &full), 0);
+	int entered = spawn_entered(&s, &step);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	spawn_fini(&s);
+	assert_int_equal(entered, -EMFILE);
+	assert_int_equal(step, STEP_MAX);
+	assert_false(is_running("[s]leep 7534"));
+}
+
 static void a_host_that_is_killed_takes_the_tree_with_it(void **state)
 {
 	const char *const argv[] = { "/bin/sleep", "7533", NULL };
@@ -285,6 +313,7 @@ int main(void)
 		cmocka_unit_test(the_deadline_ends_the_tree),
 		cmocka_unit_test(the_memory_limit_kills_and_says_whom),
 		cmocka_unit_test(descriptors_are_arranged_and_no_other_is_left),
+		cmocka_unit_test(a_host_without_room_for_the_listener_does_not_start),
 		cmocka_unit_test(a_host_that_is_killed_takes_the_tree_with_it),
 		cmocka_unit_test(every_failure_of_starting_leaks_nothing),
 		cmocka_unit_test(a_tree_is_counted_with_its_orphans_and_threads),
