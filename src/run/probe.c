@@ -96,6 +96,8 @@ static int with_child(int (*body)(pid_t child))
 	int rc = body(pid);
 
 	fd_close(&out);
+	/* The end of the pipe need not reach it: a child that another thread has just forked may hold a copy of ours. */
+	sys_kill(pid, SIGKILL);
 	bury(pid);
 	return rc;
 }

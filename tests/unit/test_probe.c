@@ -87,6 +87,38 @@ static void a_call_that_a_container_hides_is_told_with_its_errno(void **state)
 	}
 }
 
+static int copied_end;
+
+/* What a fork by another thread does: a copy of the end that the child waits for stays open somewhere. */
+static bool copy_ends(long nr, const long *args, long *result)
+{
+	const int *ends = (const int *)args[0];
+
+	if (nr != SYS_pipe2)
+		return false;
+	*result = sys_raw6(nr, args[0], args[1], 0, 0, 0, 0);
+	copied_end = dup(ends[1]);
+	return true;
+}
+
+static void two_threads_that_probe_do_not_wait_for_one_another(void **state)
+{
+	static const char *const names[] = { "pidfd_getfd", "process_vm_readv" };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		int level = kernel_probe_by_name(names[i])->run();
+
+		sys_seam = copy_ends;
+		alarm(20);
+		int again = kernel_probe_by_name(names[i])->run();
+		alarm(0);
+		sys_seam = NULL;
+		close(copied_end);
+		assert_int_equal(again, level);
+	}
+}
+
 static void each_failure_of_a_probe_is_an_errno(void **state)
 {
 	(void)state;
@@ -115,6 +147,7 @@ int main(void)
 		cmocka_unit_test(names_are_unique_and_found),
 		cmocka_unit_test(landlock_is_the_abi),
 		cmocka_unit_test(a_call_that_a_container_hides_is_told_with_its_errno),
+		cmocka_unit_test(two_threads_that_probe_do_not_wait_for_one_another),
 		cmocka_unit_test(each_failure_of_a_probe_is_an_errno),
 	};
 
