@@ -47,15 +47,11 @@ const char *sandlock_protection_state(const sandlock_policy *policy, const char 
 		[PROTECTION_UNAVAILABLE] = "unavailable",
 	};
 	enum protection which = protection_by_name(view_of(name));
-	struct landlock_plan plan = { 0 };
 	int abi = landlock_abi();
 
 	if (which == PROTECT_MAX)
 		return NULL;
-	for (int i = 0; i < PROTECT_MAX; i++)
-		plan.state[i] = PROTECTION_UNAVAILABLE;
-	landlock_plan(api_policy(policy), abi, &plan, NULL);
-	return states[plan.state[which]];
+	return states[abi < 1 ? PROTECTION_UNAVAILABLE : landlock_state(api_policy(policy), which, abi)];
 }
 
 const char *sandlock_protection_name(size_t index)

@@ -93,7 +93,7 @@ static int no_landlock(int abi, struct error *err)
 			 error_name(abi));
 }
 
-static enum protection_state state_of(const struct policy *p, enum protection which, int abi)
+enum protection_state landlock_state(const struct policy *p, enum protection which, int abi)
 {
 	if (p->strictness[which] == DISABLED)
 		return PROTECTION_DISABLED;
@@ -132,7 +132,7 @@ int landlock_plan(const struct policy *p, int abi, struct landlock_plan *out, st
 	if (abi < 1)
 		return no_landlock(abi < 0 ? abi : -ENOSYS, err);
 	for (int i = 0; i < PROTECT_MAX; i++) {
-		plan.state[i] = state_of(p, (enum protection)i, abi);
+		plan.state[i] = landlock_state(p, (enum protection)i, abi);
 		if (plan.state[i] != PROTECTION_ACTIVE)
 			continue;
 		plan.handled_fs |= adds[i].fs;

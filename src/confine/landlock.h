@@ -19,6 +19,9 @@ struct landlock_plan {
 int landlock_abi(void);
 unsigned landlock_errata(void);         /* 0 where the kernel cannot say */
 
+/* What becomes of one protection under this policy at this ABI, which is at least 1. */
+enum protection_state landlock_state(const struct policy *p, enum protection which, int abi);
+
 /* What would be handled under this policy at this ABI. A strict protection that the ABI lacks is an ERR_KERNEL error
  * that names the protection, the ABI it needs, the host's, and the flag that waives it. */
 int landlock_plan(const struct policy *p, int abi, struct landlock_plan *out, struct error *err);

@@ -84,6 +84,18 @@ static void a_strict_protection_that_the_abi_lacks_is_named_with_its_flag(void *
 	assert_int_equal(plan.handled_fs, 42);
 }
 
+/* What is asked about one says nothing of the others: those that the kernel has are active, whatever stops the start. */
+static void one_protection_that_is_missing_leaves_the_state_of_the_others(void **state)
+{
+	(void)state;
+	assert_int_equal(landlock_state(policy, PROTECT_FS_REFER, 5), PROTECTION_ACTIVE);
+	assert_int_equal(landlock_state(policy, PROTECT_SIGNAL_SCOPE, 5), PROTECTION_UNAVAILABLE);
+	policy->strictness[PROTECT_SIGNAL_SCOPE] = DEGRADABLE;
+	assert_int_equal(landlock_state(policy, PROTECT_SIGNAL_SCOPE, 5), PROTECTION_DEGRADED);
+	policy->strictness[PROTECT_FS_REFER] = DISABLED;
+	assert_int_equal(landlock_state(policy, PROTECT_FS_REFER, 5), PROTECTION_DISABLED);
+}
+
 static void every_abi_down_to_one_works_when_all_may_degrade(void **state)
 {
 	static const uint64_t fs[] = { 0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff, 0xffff, 0xffff };
@@ -565,6 +577,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(the_newest_abi_activates_every_protection),
 		CASE(a_strict_protection_that_the_abi_lacks_is_named_with_its_flag),
+		CASE(one_protection_that_is_missing_leaves_the_state_of_the_others),
 		CASE(every_abi_down_to_one_works_when_all_may_degrade),
 		CASE(a_disabled_protection_is_not_handled_even_where_the_kernel_has_it),
 		CASE(any_port_leaves_that_right_unhandled),
