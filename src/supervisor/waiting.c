@@ -22,6 +22,7 @@
 
 #define FIRST_SLICE_NS 4000000ULL
 #define LAST_SLICE_NS 100000000ULL
+#define SECOND_NS 1000000000ULL
 
 struct task_signals {
 	ksigset own;            /* deliverable, sent to this task */
@@ -78,10 +79,12 @@ void waiting_deadline(const struct call *call, int sock, int option)
 	if (call->progress->deadline)
 		return;
 	call->progress->deadline = UINT64_MAX;
-	if (SYS(SYS_getsockopt, sock, SOL_SOCKET, option, &timeout, &size) == 0 &&
-	    (timeout.tv_sec || timeout.tv_usec))
-		call->progress->deadline = sys_now() + (uint64_t)timeout.tv_sec * 1000000000ULL +
-					   (uint64_t)timeout.tv_usec * 1000ULL;
+	if (SYS(SYS_getsockopt, sock, SOL_SOCKET, option, &timeout, &size) < 0 || (!timeout.tv_sec && !timeout.tv_usec))
+		return;
+	/* The kernel takes more seconds than nanoseconds can be counted: those are for ever. */
+	if ((uint64_t)timeout.tv_sec < UINT64_MAX / (4 * SECOND_NS))
+		call->progress->deadline = sys_now() + (uint64_t)timeout.tv_sec * SECOND_NS +
+					   (uint64_t)timeout.tv_usec * 1000;
 }
 
 static int wait_once(struct pollfd polls[2], uint64_t slice)
