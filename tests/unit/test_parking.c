@@ -15,6 +15,7 @@
 #include "fake_supervisor.h"
 #include "fault.h"
 #include "supervisor/parking.h"
+#include "supervisor/waiting.h"
 
 static atomic_uint runs;
 static atomic_bool waited;
@@ -161,12 +162,28 @@ static void where_nobody_can_be_watched_the_box_stays_the_callers(void **state)
 	}
 }
 
+/* Languages say LONG_MAX milliseconds for "no timeout": more than 64 bits of nanoseconds hold. */
+static void a_timeout_of_centuries_is_none(void **state)
+{
+	const struct timeval ever = { .tv_sec = INT64_MAX / 4000 };
+	struct progress progress = { 0 };
+	const struct call call = { .progress = &progress };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &ever, sizeof ever), 0);
+	waiting_deadline(&call, fd, SO_RCVTIMEO);
+	assert_true(progress.deadline == UINT64_MAX);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_is_run_again_when_its_socket_is_readable),
 		cmocka_unit_test(a_call_that_no_worker_has_room_for_is_answered),
 		cmocka_unit_test(a_call_whose_caller_is_gone_is_forgotten_and_its_socket_closed),
+		cmocka_unit_test(a_timeout_of_centuries_is_none),
 		cmocka_unit_test(after_the_end_nobody_parks_and_nothing_stays_open),
 		cmocka_unit_test(where_nobody_can_be_watched_the_box_stays_the_callers),
 	};

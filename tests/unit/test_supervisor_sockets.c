@@ -27,7 +27,6 @@
 #include "supervisor/notify.h"
 #include "supervisor/onbehalf.h"
 #include "supervisor/sockets.h"
-#include "supervisor/waiting.h"
 
 static struct supervisor *s;
 static struct report report;
@@ -159,20 +158,6 @@ static void a_non_blocking_socket_is_told_that_the_connection_is_being_made(void
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	close(fd);
 	fill(&hole);
-}
-
-/* Languages say LONG_MAX milliseconds for "no timeout": more than 64 bits of nanoseconds hold. */
-static void a_timeout_of_centuries_is_none(void **state)
-{
-	const struct timeval ever = { .tv_sec = INT64_MAX / 4000 };
-	struct sockaddr_in at;
-	int fd = bound(SOCK_STREAM, &at);
-
-	(void)state;
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &ever, sizeof ever), 0);
-	waiting_deadline(&call, fd, SO_RCVTIMEO);
-	assert_true(progress.deadline == UINT64_MAX);
-	close(fd);
 }
 
 static void a_black_hole_is_waited_for_on_a_worker_only(void **state)
@@ -876,7 +861,6 @@ int main(void)
 		TEST(a_connection_on_this_machine_is_made_at_once_and_leaves_no_flag),
 		TEST(a_closed_port_refuses_and_the_socket_can_be_used_again),
 		TEST(a_non_blocking_socket_is_told_that_the_connection_is_being_made),
-		TEST(a_timeout_of_centuries_is_none),
 		TEST(a_black_hole_is_waited_for_on_a_worker_only),
 		TEST(a_caller_that_is_gone_ends_the_wait),
 		TEST(the_end_of_the_sandbox_ends_the_wait_and_allows_no_other),
