@@ -50,20 +50,19 @@ static const struct advice *advice_for(const char *probe)
 	return &none;
 }
 
-/* The policy of `sandlock run` without options; NULL and *why when it cannot be made. */
+/* The policy of `sandlock run` without options; *why when it cannot start here. NULL only when memory is short. */
 static sandlock_policy *default_policy(struct str *why)
 {
-	AUTO(policy) sandlock_policy *policy = sandlock_policy_new();
+	sandlock_policy *policy = sandlock_policy_new();
 	sandlock_error *err = NULL;
 	int rc = policy ? assemble_defaults(policy, &err) : -1;
 
 	if (rc == 0)
 		rc = sandlock_policy_freeze(policy, &err);
-	if (rc == 0)
-		return TAKE(policy);
-	str_add(why, err ? sandlock_error_message(err) : "out of memory");
+	if (rc < 0)
+		str_add(why, err ? sandlock_error_message(err) : "out of memory");
 	sandlock_error_free(err);
-	return NULL;
+	return policy;
 }
 
 static void protection_line(struct str *out, const char *name, int abi, const char *state)
@@ -210,7 +209,7 @@ static int run(const struct command *self, const char *const *argv)
 		return EXIT_USAGE;
 	}
 	AUTO(policy) sandlock_policy *policy = default_policy(&why);
-	bool good = is_enforceable(policy);
+	bool good = !why.len && is_enforceable(policy);
 
 	(request.json ? print_json : print_text)(&out, policy, why.buf ? why.buf : "", good);
 	code = out_result(&out);
