@@ -203,15 +203,78 @@ int proctree_walk(struct proctree *t, pid_t root)
 		size_t own = 0;
 
 		t->tasks = 0;
+		t->threads = false;
 		int rc = add_children_of(t, root, &own);
 		if (rc < 0)
 			return rc;
-		for (size_t i = 0; i < t->len; i++)
+		for (size_t i = 0; i < t->len; i++) {
+			size_t others = t->tasks;
+
 			add_children_of(t, t->pids[i], &t->tasks);
+			t->threads = t->threads || t->tasks > others + 1;
+		}
 		if (t->len == before)
 			break;
 	}
 	return 0;
+}
+
+/* --- threads --- */
+
+static bool share_descriptors(pid_t a, pid_t b)
+{
+	return SYS(SYS_kcmp, a, b, 2 /* KCMP_FILES */, 0, 0) == 0;
+}
+
+void proctree_tables(const struct proctree *t, pid_t pid, proctree_act *act, void *arg)
+{
+	struct listing l;
+	const char *name;
+	pid_t last = 0;
+
+	if (!t->threads || listing_open(&l, pid, "/task") < 0) {
+		act(pid, arg);
+		return;
+	}
+	while ((name = listing_next(&l)) != NULL) {
+		uint64_t tid;
+
+		if (*take_number(name, &tid) != '\0' || tid == 0 || (last && share_descriptors(last, (pid_t)tid)))
+			continue;
+		last = (pid_t)tid;
+		act(last, arg);
+	}
+}
+
+static int read_statm(pid_t tid, uint64_t *rss_pages, uint64_t *shared_pages)
+{
+	char buf[128];
+	uint64_t size;
+	ssize_t len = read_proc(tid, "/statm", buf, sizeof buf);
+
+	if (len < 0)
+		return (int)len;
+	take_number(take_number(take_number(buf, &size), rss_pages), shared_pages);
+	return 0;
+}
+
+pid_t proctree_other_thread(pid_t pid)
+{
+	struct listing l;
+	const char *name;
+	pid_t found = 0;
+
+	if (listing_open(&l, pid, "/task") < 0)
+		return 0;
+	while ((name = listing_next(&l)) != NULL) {
+		uint64_t tid, rss = 0, shared;
+
+		if (found || *take_number(name, &tid) != '\0' || (pid_t)tid == pid)
+			continue;
+		if (read_statm((pid_t)tid, &rss, &shared) == 0 && rss)
+			found = (pid_t)tid;
+	}
+	return found;
 }
 
 /* --- single files --- */
@@ -255,14 +318,10 @@ int procstat_read(pid_t pid, struct procstat *out)
 
 int procmem_read(pid_t pid, uint64_t *rss_pages, uint64_t *shared_pages)
 {
-	char buf[128];
-	uint64_t size;
-	ssize_t len = read_proc(pid, "/statm", buf, sizeof buf);
+	int rc = read_statm(pid, rss_pages, shared_pages);
+	pid_t thread = rc == 0 && *rss_pages == 0 ? proctree_other_thread(pid) : 0;
 
-	if (len < 0)
-		return (int)len;
-	take_number(take_number(take_number(buf, &size), rss_pages), shared_pages);
-	return 0;
+	return thread ? read_statm(thread, rss_pages, shared_pages) : rc;
 }
 
 /* The number of kibibytes after "\nKEY:" as bytes; 0 where there is no such line. */
@@ -289,7 +348,10 @@ int procmem_pss(pid_t pid, uint64_t *total, uint64_t *shmem)
 {
 	char buf[2048];
 	ssize_t len = read_proc(pid, "/smaps_rollup", buf, sizeof buf);
+	pid_t thread = len <= 0 ? proctree_other_thread(pid) : 0;
 
+	if (thread)
+		len = read_proc(thread, "/smaps_rollup", buf, sizeof buf);
 	if (len <= 0)
 		return len < 0 ? (int)len : -EIO;
 	*total = bytes_after(buf, "Pss");
@@ -325,14 +387,20 @@ static void add_memfd(struct memfds *m, int dirfd, const char *name)
 	m->bytes += (uint64_t)st.st_blocks * 512;
 }
 
-void memfds_add(struct memfds *m, pid_t pid)
+static void add_memfds_of(pid_t tid, void *arg)
 {
+	struct memfds *m = arg;
 	struct listing l;
 	const char *name;
 
-	if (listing_open(&l, pid, "/fd") < 0)
+	if (listing_open(&l, tid, "/fd") < 0)
 		return;
 	while ((name = listing_next(&l)) != NULL)
 		if (name[0] != '.')
 			add_memfd(m, l.fd, name);
+}
+
+void memfds_add(struct memfds *m, const struct proctree *t, pid_t pid)
+{
+	proctree_tables(t, pid, add_memfds_of, m);
 }

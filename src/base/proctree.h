@@ -16,11 +16,22 @@ struct proctree {
 	size_t max;
 	size_t len;
 	size_t tasks;           /* threads included */
+	bool threads;           /* some process has more than one task */
 	bool full;              /* there were more than max */
 };
 
 /* 0, or -errno when /proc is not there. */
 int proctree_walk(struct proctree *t, pid_t root);
+
+/*
+ * Calls `act` with one task of each table of descriptors that a process of the walk has: threads may have their own, and where
+ * the leader has ended it has none any more.
+ */
+typedef void proctree_act(pid_t tid, void *arg);
+void proctree_tables(const struct proctree *t, pid_t pid, proctree_act *act, void *arg);
+
+/* A thread that goes on where the leader has ended, whose own files in /proc are those of a zombie; 0: there is none. */
+pid_t proctree_other_thread(pid_t pid);
 
 /* One line of /proc/PID/stat that matters. */
 struct procstat {
@@ -49,6 +60,6 @@ struct memfds {
 	size_t len;             /* files seen; beyond MEMFDS_MAX they are counted each time */
 	uint64_t inode[MEMFDS_MAX];
 };
-void memfds_add(struct memfds *m, pid_t pid);
+void memfds_add(struct memfds *m, const struct proctree *t, pid_t pid);
 
 #endif

@@ -97,7 +97,7 @@ static uint64_t memfd_bytes(struct reaper *r, uint64_t now)
 	files.bytes = 0;
 	files.len = 0;
 	for (size_t i = 0; i < r->tree.len; i++)
-		memfds_add(&files, r->tree.pids[i]);
+		memfds_add(&files, &r->tree, r->tree.pids[i]);
 	r->memfd_bytes = files.bytes;
 	r->next_memfds = now + (files.bytes ? MEMORY_LAZY : MEMFDS_LAZY);
 	return files.bytes;

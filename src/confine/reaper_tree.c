@@ -61,12 +61,22 @@ static void tree_signal(struct reaper *r, int sig)
 		tree_signal_one(r, r->tree.pids[i], sig);
 }
 
+static bool is_moving(pid_t pid)
+{
+	struct procstat stat;
+	int rc = procstat_read(pid, &stat);
+	pid_t thread = rc == 0 && stat.state == 'Z' ? proctree_other_thread(pid) : 0;
+
+	if (thread)
+		rc = procstat_read(thread, &stat);
+	return rc == 0 && stat.state != 'T' && stat.state != 'Z' && stat.state != 'X';
+}
+
 /* A process that was not yet stopped may have continued one that was; so look again until all are. */
 void tree_stop(struct reaper *r)
 {
 	for (int pass = 0; pass < 10; pass++) {
 		bool moving = false;
-		struct procstat stat;
 
 		if (walk(r) < 0) {
 			tree_signal(r, SIGSTOP);
@@ -75,7 +85,7 @@ void tree_stop(struct reaper *r)
 		for (size_t i = 0; i < r->tree.len; i++) {
 			pid_t pid = r->tree.pids[i];
 
-			if (procstat_read(pid, &stat) < 0 || stat.state == 'T' || stat.state == 'Z' || stat.state == 'X')
+			if (!is_moving(pid))
 				continue;
 			moving = true;
 			tree_signal_one(r, pid, SIGSTOP);

@@ -465,7 +465,7 @@ bool domains_share_socket(const struct call *call, uint64_t inode)
 	if (!pids || proctree_walk(&tree, s->root) < 0 || tree.full)
 		return false;
 	for (size_t i = 0; i < tree.len; i++) {
-		if (!files_has_socket(pids[i], inode))
+		if (!files_has_socket(&tree, pids[i], inode))
 			continue;
 		if (!is_within(d, pids[i], scope))
 			return false;

@@ -90,27 +90,44 @@ static bool socket_inode(int dir, const char *name, uint64_t *out)
 	return view_u64((struct view){ text + skip, (size_t)n - skip - 1 }, UINT64_MAX, out) == 0;
 }
 
-static int add_sockets(pid_t pid, struct inodes *all, char *buf, size_t size)
+/* What the descriptors of a process are collected with. */
+struct collecting {
+	struct inodes *all;
+	char *buf;
+	int rc;
+};
+
+static void add_sockets_of(pid_t tid, void *arg)
 {
+	struct collecting *c = arg;
 	char path[32];
 	long n;
 	uint64_t inode;
 
-	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+	snprintf(path, sizeof path, "/proc/%d/fd", (int)tid);
 	AUTO(fd) int dir = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (dir < 0)
-		return 0;               /* gone, or not ours to look at: then its sockets are not shown */
-	while ((n = SYS(SYS_getdents64, dir, buf, size)) > 0) {
+		return;                 /* gone, or not ours to look at: then its sockets are not shown */
+	while (c->rc == 0 && (n = SYS(SYS_getdents64, dir, c->buf, READ_CHUNK)) > 0) {
 		for (long at = 0; at < n;) {
 			uint16_t len;
 
-			memcpy(&len, buf + at + 16, sizeof len);
-			if (socket_inode(dir, buf + at + 19, &inode) && VEC_PUSH(all->at, all->cap, all->len, inode) < 0)
-				return -ENOMEM;
+			memcpy(&len, c->buf + at + 16, sizeof len);
+			if (socket_inode(dir, c->buf + at + 19, &inode) &&
+			    VEC_PUSH(c->all->at, c->all->cap, c->all->len, inode) < 0)
+				c->rc = -ENOMEM;
 			at += len;
 		}
 	}
-	return 0;
+}
+
+/* `buf` has READ_CHUNK bytes. */
+static int add_sockets(const struct proctree *tree, pid_t pid, struct inodes *all, char *buf)
+{
+	struct collecting c = { all, buf, 0 };
+
+	proctree_tables(tree, pid, add_sockets_of, &c);
+	return c.rc;
 }
 
 static int compare_inodes(const void *a, const void *b)
@@ -120,13 +137,13 @@ static int compare_inodes(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-bool files_has_socket(pid_t pid, uint64_t inode)
+bool files_has_socket(const struct proctree *tree, pid_t pid, uint64_t inode)
 {
 	AUTO(free) char *buf = mem_alloc(READ_CHUNK);
 	struct inodes all = { 0 };
 	bool has = false;
 
-	if (buf && add_sockets(pid, &all, buf, READ_CHUNK) == 0)
+	if (buf && add_sockets(tree, pid, &all, buf) == 0)
 		for (size_t i = 0; i < all.len; i++)
 			has = has || all.at[i] == inode;
 	mem_free(all.at);
@@ -146,7 +163,7 @@ int files_tree_sockets(const struct call *call, uint64_t **inodes, size_t *count
 		return -ENOMEM;
 	int rc = proctree_walk(&tree, s->root);
 	for (size_t i = 0; i < tree.len && rc == 0; i++)
-		rc = add_sockets(pids[i], &all, buf, READ_CHUNK);
+		rc = add_sockets(&tree, pids[i], &all, buf);
 	if (rc < 0) {
 		mem_free(all.at);
 		return rc;

@@ -214,6 +214,47 @@ def test_a_mapped_memfd_is_not_counted_twice():
     refused_for_memory(box.python(code, "-m", "100M"))
 
 
+# The work is done by another thread than the first, which ends: files of /proc then speak of a zombie.
+LEADERLESS = """
+import ctypes, os, resource, threading, time
+libc = ctypes.CDLL(None)
+def rest():
+    time.sleep(0.1)
+    {work}
+    os._exit(0)
+threading.Thread(target=rest).start()
+libc.syscall({{"x86_64": 60, "aarch64": 93}}[os.uname().machine], 0)
+"""
+
+
+@pytest.mark.parametrize("what", [
+    "kept = b'x' * (400 << 20)",
+    "fd = os.memfd_create('x'); [os.write(fd, b'x' * (1 << 20)) for i in range(400)]",
+    "libc.unshare(0x400); fd = os.memfd_create('x'); [os.write(fd, b'x' * (1 << 20)) for i in range(400)]",
+])
+def test_memory_counts_when_the_first_thread_has_ended(what):
+    code = LEADERLESS.format(work=what + "; time.sleep(1); print('ate', flush=True)")
+    assert box.bare_python(code).stdout == "ate\n"
+    refused_for_memory(box.python(code, "-m", "100M"))
+
+
+def test_memory_files_count_in_a_table_of_descriptors_that_one_thread_has():
+    code = """
+import ctypes, os, threading, time
+def eat():
+    ctypes.CDLL(None).unshare(0x400)
+    fd = os.memfd_create("x")
+    for i in range(400): os.write(fd, b"x" * (1 << 20))
+    time.sleep(1)
+    print("ate", flush=True)
+thread = threading.Thread(target=eat)
+thread.start()
+thread.join()
+"""
+    assert box.bare_python(code).stdout == "ate\n"
+    refused_for_memory(box.python(code, "-m", "100M"))
+
+
 # --- processor ---
 
 BURN = "import time, resource\nend = time.monotonic() + {wall}\nwhile time.monotonic() < end: pass\n" \
@@ -228,6 +269,13 @@ def test_a_share_of_the_processor_is_kept():
 def test_without_a_share_the_processor_is_used():
     done = box.check(box.python(BURN.format(wall=1)))
     assert float(done.stdout) > 0.3
+
+
+def test_the_share_is_kept_when_the_first_thread_has_ended():
+    work = ("end = time.monotonic() + 3\n    while time.monotonic() < end: pass\n"
+            "    u = resource.getrusage(resource.RUSAGE_SELF); print(u.ru_utime + u.ru_stime, flush=True)")
+    done = box.check(box.python(LEADERLESS.format(work=work), "-c", "10", timeout=60))
+    assert float(done.stdout) / 3 < 0.3
 
 
 def test_a_session_of_its_own_does_not_escape_the_share():
