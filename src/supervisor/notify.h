@@ -123,7 +123,7 @@ void supervisor_drop_rights(const struct supervisor *s);
 
 /* workers.c. Gives a box back that is in no queue. */
 void workers_give(struct supervisor *s, struct call_box *box);
-/* A box for a call of an H_BLOCKS row, or NULL when none came free in time. */
+/* A box for a call of an H_BLOCKS row, or NULL when none came free in time or the end has begun. */
 struct call_box *workers_box(struct supervisor *s);
 /* A box for the notify thread itself, or NULL when memory is short. */
 struct call_box *workers_own_box(struct supervisor *s);

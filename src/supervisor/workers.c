@@ -120,7 +120,7 @@ struct call_box *workers_box(struct supervisor *s)
 	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
-	while (s->shorts.queued + s->shorts.running >= SUPERVISOR_BOXES && rc == 0)
+	while (s->shorts.queued + s->shorts.running >= SUPERVISOR_BOXES && rc == 0 && !s->stopping)
 		rc = pthread_cond_timedwait(&s->room, &s->lock, &until);
 	if (s->shorts.queued + s->shorts.running < SUPERVISOR_BOXES)
 		box = pool_take(s);
@@ -335,6 +335,8 @@ bool workers_end_resident(struct supervisor *s, struct resident *r, pthread_t th
 	bool left = false;
 
 	pthread_mutex_lock(&s->lock);
+	s->stopping = true;             /* it may be waiting for a box that stuck workers have */
+	pthread_cond_broadcast(&s->room);
 	while (!r->has_ended && !left)
 		left = patience_is_over(s, since) && r->post && stuck_abandon(r->post);
 	pthread_mutex_unlock(&s->lock);

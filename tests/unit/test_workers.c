@@ -216,6 +216,34 @@ static void threads_that_are_stuck_are_left_and_end_when_they_come_back(void **s
 	close(never[1]);
 }
 
+static void *take_a_box(void *s)
+{
+	return workers_box(s);
+}
+
+static void whoever_waits_for_a_box_does_not_hold_up_the_end(void **state)
+{
+	struct resident resident = { .has_ended = true };
+	struct sc_notif n = { .id = 1, .data.nr = syscall_nr(ARCH_NATIVE, "connect") };
+	struct supervisor *s = made();
+	pthread_t thread;
+
+	(void)state;
+	for (int i = 0; i < SUPERVISOR_BOXES; i++) {
+		struct call_box *box = workers_box(s);
+
+		decode_registers(box, &n);
+		assert_int_equal(workers_queue(s, box, false), 0);
+	}
+	until(&waiting, SUPERVISOR_BOXES);
+	assert_int_equal(pthread_create(&thread, NULL, take_a_box, s), 0);
+	uint64_t since = sys_now();
+	assert_false(workers_end_resident(s, &resident, thread));
+	assert_true(sys_now() - since < 3000000000);    /* it would wait for five seconds */
+	open_the_gate();
+	fake_supervisor_free(s);
+}
+
 static int ends[2];
 
 static void begin_call(struct supervisor *s, int sock)
@@ -329,6 +357,7 @@ int main(void)
 		cmocka_unit_test(each_waiting_call_has_a_thread_and_short_ones_find_one),
 		cmocka_unit_test(a_call_that_says_later_on_a_worker_is_asked_again),
 		cmocka_unit_test(threads_that_are_stuck_are_left_and_end_when_they_come_back),
+		cmocka_unit_test(whoever_waits_for_a_box_does_not_hold_up_the_end),
 		cmocka_unit_test(a_call_that_begins_during_the_end_is_ended_too),
 		cmocka_unit_test(a_turn_is_over_when_it_was_long_enough_and_others_wait),
 		cmocka_unit_test(more_waits_than_there_is_room_for_are_refused),
