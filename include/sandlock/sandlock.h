@@ -209,7 +209,8 @@ struct sandlock_stdio {
 	int fd;                         /* for SANDLOCK_STDIO_FD */
 };
 
-/* The child's descriptor `child_fd` (3 or more) will be a copy of the host's `host_fd`. */
+/* The child's descriptor `child_fd` (3 or more, below RLIMIT_NOFILE) will be a copy of the host's `host_fd`, which stays the
+ * caller's. At most 61. */
 struct sandlock_fd_map {
 	int child_fd;
 	int host_fd;

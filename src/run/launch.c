@@ -2,6 +2,7 @@
 #include "run/launch.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,6 +123,14 @@ static int open_stream(struct launch_plan *lp, const struct launch *launch, int 
 	return 0;
 }
 
+static bool can_be_passed(const struct plan_fd *fd)
+{
+	struct rlimit limit = { .rlim_cur = INT_MAX };
+
+	SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit);
+	return fd->to >= 3 && (rlim_t)fd->to < limit.rlim_cur && fd->from >= 0 && SYS(SYS_fcntl, fd->from, F_GETFD) >= 0;
+}
+
 static int arrange_fds(struct launch_plan *lp, const struct launch *launch, struct error *err)
 {
 	lp->plan.fd_floor = 3;
@@ -136,10 +145,10 @@ static int arrange_fds(struct launch_plan *lp, const struct launch *launch, stru
 	for (size_t i = 0; i < launch->fd_count; i++) {
 		struct plan_fd fd = launch->fds[i];
 
-		if (fd.to < 3 || fd.from < 0 || SYS(SYS_fcntl, fd.from, F_GETFD) < 0)
+		if (!can_be_passed(&fd))
 			return error_set(err, ERR_USAGE, -EBADF,
-					 "cannot pass descriptor %d as %d: the first must be open, the second 3 or more",
-					 fd.from, fd.to);
+					 "cannot pass descriptor %d as %d: the first must be open, the second 3 or more and "
+					 "below the limit of open files", fd.from, fd.to);
 		if (fd.to >= lp->plan.fd_floor)
 			lp->plan.fd_floor = fd.to + 1;
 		lp->fds[lp->plan.fd_count++] = fd;

@@ -177,3 +177,44 @@ def test_ports_are_told_as_they_are_bound_and_listed_later(tmp_path):
         assert done.stdout.split("\n")[:-1] == [f"now tcp 127.0.0.1 {port} 0", f"now tcp 127.0.0.2 {port} 0",
                                                 f"then tcp 127.0.0.1 {port} 0", f"then tcp 127.0.0.2 {port} 0", "2 in all"]
         assert box.check(run(program, "print('no bind is seen')", "false")).stdout == "no bind is seen\n0 in all\n"
+
+
+DESCRIPTORS = r"""
+#include <sandlock/sandlock.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv)
+{
+	const char *words[] = { "/bin/sh", "-c", "echo passed >&7", NULL };
+	struct sandlock_spawn_args args = SANDLOCK_SPAWN_ARGS;
+	struct sandlock_fd_map fds[2] = { { 7, 1 } };
+	sandlock_policy *p = sandlock_policy_new();
+	sandlock_sandbox *box;
+	sandlock_error *err = NULL;
+	if (argc != 3 || sandlock_policy_add(p, "extends", "base", &err) < 0 || sandlock_policy_freeze(p, &err) < 0)
+		return fprintf(stderr, "%s\n", sandlock_error_message(err)), 2;
+	fds[1].child_fd = atoi(argv[1]);
+	fds[1].host_fd = atoi(argv[2]);
+	args.argv = words;
+	args.fds = fds;
+	args.fd_count = 2;
+	if (sandlock_spawn(p, &args, &box, &err) < 0)
+		return fprintf(stderr, "%d %d %s\n", sandlock_error_category(err), sandlock_error_errno(err),
+			       sandlock_error_message(err)), 1;
+	sandlock_wait(box, -1, NULL);
+	sandlock_free(box);
+	sandlock_policy_free(p);
+	return 0;
+}
+"""
+
+
+def test_descriptors_are_passed_and_impossible_ones_are_refused(tmp_path):
+    source = tmp_path / "descriptors.c"
+    source.write_text(DESCRIPTORS)
+    program = build(source, tmp_path / "descriptors", *C99)
+    assert box.check(run(program, "9", "0")).stdout == "passed\n"
+    for child, host in [(2, 0), (-1, 0), (2**31 - 1, 0), (2**30, 0), (9, -1), (9, 999)]:
+        done = run(program, str(child), str(host))
+        assert done.returncode == 1 and done.stdout == ""
+        assert done.stderr.startswith(f"1 9 cannot pass descriptor {host} as {child}: "), done.stderr
