@@ -360,7 +360,7 @@ static bool walk(const struct section *s, char *name, struct dns_result *out, bo
 			r.ttl = 0;
 		if (out->ttl > r.ttl)
 			out->ttl = r.ttl;
-		if (r.type == s->type && r.len == size_of_ip(s->type))
+		if (r.type == s->type && r.len && r.len == size_of_ip(s->type))
 			add_ip(out, c.msg + r.data, s->type);
 		if (r.type == DNS_CNAME && !found) {
 			struct cursor at = { .msg = c.msg, .len = r.data + r.len, .at = r.data };

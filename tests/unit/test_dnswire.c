@@ -422,6 +422,353 @@ static void a_ttl_with_the_high_bit_is_zero(void **state)
 	rr(&w, DNS_A, 0x80000001, "\300\000\002\001", 4);
 	assert_int_equal(dns_parse_answer(w.b, w.len, 7, "a.test", DNS_A, &r), 0);
 	assert_int_equal(r.ttl, 0);
+	memcpy(w.b + w.len - 10, "\x7f\xff\xff\xff", 4);
+	assert_int_equal(dns_parse_answer(w.b, w.len, 7, "a.test", DNS_A, &r), 0);
+	assert_int_equal(r.ttl, INT32_MAX);
+}
+
+/* --- the edges --- */
+
+/* A record in full: the owner by its labels. */
+static void record(struct wire *w, const char *owner, unsigned type, const void *data, size_t len)
+{
+	name(w, owner);
+	rr(w, type, 60, data, len);
+}
+
+static void alias(struct wire *w, const char *owner, const char *to)
+{
+	struct wire target = { .len = 0 };
+
+	name(&target, to);
+	record(w, owner, DNS_CNAME, target.b, target.len);
+}
+
+static void set_answers(struct wire *w, unsigned count)
+{
+	w->b[6] = (uint8_t)(count >> 8);
+	w->b[7] = (uint8_t)count;
+}
+
+static const uint8_t first_ip[4] = { 192, 0, 2, 1 }, second_ip[4] = { 192, 0, 2, 2 };
+
+static void flags_of_a_question_that_ask_nothing_of_us_are_passed_over(void **state)
+{
+	struct wire w = ask("a.test", DNS_A);
+	struct dns_query q;
+	uint8_t out[DNS_UDP_MIN];
+
+	(void)state;
+	w.b[2] = 0;                     /* no recursion */
+	w.b[3] = 0x3f;                  /* authentic data, checking disabled, and a code that only answers have */
+	assert_int_equal(dns_parse_query(w.b, w.len, &q), 0);
+	assert_int_equal(q.rcode, DNS_NOERROR);
+	assert_false(q.wants_recursion);
+	dns_build_reply(&q, &(struct dns_reply){ 0 }, out, sizeof out);
+	assert_int_equal(out[2], 0x80);
+	assert_int_equal(out[3], 0x80);
+}
+
+static void every_byte_of_a_label_is_spelt(void **state)
+{
+	struct dns_query q;
+
+	(void)state;
+	for (unsigned byte = 0; byte < 256; byte++) {
+		const bool upper = byte >= 'A' && byte <= 'Z';
+		const bool host = upper || (byte && strchr("abcdefghijklmnopqrstuvwxyz0123456789-_", (int)byte));
+		struct wire w;
+		char want[8];
+
+		head(&w, 1, 0, (unsigned[4]){ 1, 0, 0, 0 });
+		w8(&w, 1);
+		w8(&w, byte);
+		w8(&w, 0);
+		w32(&w, 0x00010001);
+		snprintf(want, sizeof want, host ? "%c" : "\\%03u", upper ? byte + 32 : byte);
+		assert_int_equal(dns_parse_query(w.b, w.len, &q), 0);
+		assert_string_equal(q.name, want);
+		assert_int_equal(q.is_host_name, host);
+	}
+}
+
+static void a_name_that_is_broken_leaves_none(void **state)
+{
+	struct wire w = ask("ab.test", DNS_A);
+	struct dns_query q;
+
+	(void)state;
+	w.b[DNS_HEAD + 3] = 0x80;       /* a length that no label has */
+	assert_int_equal(dns_parse_query(w.b, w.len, &q), 0);
+	assert_int_equal(q.rcode, DNS_FORMERR);
+	assert_string_equal(q.name, "");
+}
+
+/* "a", by a pointer into the header, whose id is those bytes. */
+static void a_question_has_no_pointer_even_backwards(void **state)
+{
+	struct wire w;
+	struct dns_query q;
+	struct dns_result r;
+
+	(void)state;
+	head(&w, 0x0161, 0, (unsigned[4]){ 1, 0, 0, 0 });
+	w16(&w, 0xc000);
+	w32(&w, 0x00010001);
+	assert_int_equal(dns_parse_query(w.b, w.len, &q), 0);
+	assert_int_equal(q.rcode, DNS_FORMERR);
+	head(&w, 7, 0x8000, (unsigned[4]){ 1, 0, 0, 0 });
+	w16(&w, 0xc005);                /* the count of questions: one byte, which is zero */
+	w32(&w, 0x00010001);
+	assert_int_equal(dns_parse_answer(w.b, w.len, 7, "\\000", DNS_A, &r), -EBADMSG);
+}
+
+static void a_question_brings_no_records_but_additional_ones(void **state)
+{
+	static const struct {
+		unsigned answers, authorities, opts, others;
+		const char *owner;
+		bool cut;
+		unsigned rcode;
+	} rows[] = {
+		{ 0, 0, 1, 1, "", false, DNS_NOERROR },  { 0, 0, 1, 127, "", false, DNS_NOERROR },
+		{ 0, 0, 1, 128, "", false, DNS_FORMERR }, { 0, 0, 0, 2, "", false, DNS_NOERROR },
+		{ 0, 0, 2, 0, "", false, DNS_FORMERR },  { 0, 0, 1, 0, "a", false, DNS_FORMERR },
+		{ 0, 0, 1, 0, "", true, DNS_FORMERR },   { 1, 1, 0, 0, "", false, DNS_FORMERR },
+		{ 1, 0, 0, 0, "", false, DNS_FORMERR },  { 0, 1, 0, 0, "", false, DNS_FORMERR },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct wire w = ask("a.test", DNS_A);
+		struct dns_query q;
+
+		w.b[7] = (uint8_t)rows[i].answers;
+		w.b[9] = (uint8_t)rows[i].authorities;
+		w.b[11] = (uint8_t)(rows[i].opts + rows[i].others);
+		for (unsigned n = rows[i].answers + rows[i].authorities + rows[i].others; n; n--)
+			record(&w, "x", 250, "", 0);
+		for (unsigned n = rows[i].opts; n; n--)
+			record(&w, rows[i].owner, DNS_OPT, "", 0);
+		assert_int_equal(dns_parse_query(w.b, w.len - rows[i].cut, &q), 0);
+		if (q.rcode != rows[i].rcode)
+			fail_msg("row %zu: %u", i, q.rcode);
+		if (q.rcode == DNS_NOERROR)
+			assert_int_equal(q.has_edns, rows[i].opts == 1);
+	}
+}
+
+static void a_query_has_these_bytes(void **state)
+{
+	static const uint8_t want[] = "\x12\x34\x01\0\0\1\0\0\0\0\0\0\1a\1b\0\0\x1c\0\1";
+	uint8_t out[DNS_HEAD + DNS_QUESTION_MAX];
+
+	(void)state;
+	assert_int_equal(dns_build_query(0x1234, "a.b", DNS_AAAA, out), sizeof want - 1);
+	assert_memory_equal(out, want, sizeof want - 1);
+}
+
+static void a_reply_has_these_bytes(void **state)
+{
+	static const uint8_t tail[] = "\xc0\x0c\0\x1c\0\1\x12\x34\x56\x78\0\x10"
+				      " \1\r\xb8\0\0\0\0\0\0\0\0\0\0\0\t"
+				      "\0\0\x29\4\xd0\0\0\0\0\0\0";
+	/* what stands behind the last one is not looked at */
+	static const struct addr ips[2] = {
+		{ .family = ADDR_V6, .ip = { 0x20, 1, 0x0d, 0xb8, [15] = 9 } }, { .family = ADDR_V6, .ip = { 1 } },
+	};
+	struct wire w = ask("a.test", DNS_AAAA);
+	struct dns_query q;
+	uint8_t out[DNS_UDP_MIN];
+
+	(void)state;
+	w.b[11] = 1;
+	record(&w, "", DNS_OPT, "", 0);
+	assert_int_equal(dns_parse_query(w.b, w.len, &q), 0);
+	size_t n = dns_build_reply(&q, &(struct dns_reply){ .ttl = 0x12345678, .ip = ips, .count = 1 }, out, sizeof out);
+	assert_int_equal(n, DNS_HEAD + q.question_len + sizeof tail - 1);
+	assert_memory_equal(out + DNS_HEAD + q.question_len, tail, sizeof tail - 1);
+	assert_memory_equal(out + 4, "\0\1\0\1\0\0\0\1", 8);
+}
+
+static void a_reply_that_just_fits_is_whole(void **state)
+{
+	struct addr ips[64];
+	uint8_t out[4096];
+
+	(void)state;
+	for (unsigned i = 0; i < 64; i++)
+		ips[i] = (struct addr){ .family = i % 2 ? ADDR_V4 : ADDR_V6, .ip = { 192, 0, 2, (uint8_t)i } };
+	for (int edns = 0; edns < 2; edns++)
+		for (unsigned type = DNS_A; type <= DNS_AAAA; type += DNS_AAAA - DNS_A) {
+			struct wire w = ask("a.test", type);
+			const struct dns_reply reply = { .ip = ips, .count = 64 };
+			struct dns_query q;
+
+			w.b[11] = (uint8_t)edns;
+			if (edns)
+				record(&w, "", DNS_OPT, "", 0);
+			assert_int_equal(dns_parse_query(w.b, w.len, &q), 0);
+			size_t n = dns_build_reply(&q, &reply, out, sizeof out);
+			assert_int_equal(out[2] & 2, 0);
+			assert_int_equal(dns_build_reply(&q, &reply, out, n), n);
+			assert_int_equal(dns_build_reply(&q, &reply, out, n - 1), w.len);
+			assert_int_equal(out[2] & 2, 2);
+		}
+}
+
+static void a_code_and_truncation_are_told_and_take_no_addresses(void **state)
+{
+	(void)state;
+	for (unsigned code = 0; code < 16; code++)
+		for (unsigned truncated = 0; truncated < 2; truncated++) {
+			struct wire w = answer("a.test", DNS_A, 1);
+			struct dns_result r;
+
+			w.b[2] = (uint8_t)(0x81 | truncated << 1);
+			w.b[3] = (uint8_t)(0xf0 | code);
+			record(&w, "a.test", DNS_A, first_ip, 4);
+			assert_int_equal(dns_parse_answer(w.b, w.len, 7, "a.test", DNS_A, &r), 0);
+			assert_int_equal(r.rcode, code);
+			assert_int_equal(r.truncated, truncated);
+			assert_int_equal(r.count, !code && !truncated);
+			if (r.count)
+				assert_int_equal(r.ip[0].family, ADDR_V4);
+		}
+}
+
+static void an_answer_has_so_many_records_and_no_more(void **state)
+{
+	(void)state;
+	for (unsigned count = 128; count <= 129; count++) {
+		struct wire w = answer("a.test", DNS_A, count);
+		struct dns_result r;
+
+		for (unsigned i = 1; i < count; i++)
+			record(&w, "", 250, "", 0);
+		record(&w, "a.test", DNS_A, first_ip, 4);
+		assert_int_equal(dns_parse_answer(w.b, w.len, 7, "a.test", DNS_A, &r), count == 128 ? 0 : -EBADMSG);
+		if (count == 128)
+			assert_int_equal(r.count, 1);
+	}
+}
+
+static void a_chain_of_aliases_has_an_end(void **state)
+{
+	(void)state;
+	for (unsigned links = 8; links <= 9; links++) {
+		struct wire w = answer("n0.test", DNS_A, links + 1);
+		struct dns_result r;
+		char from[16], to[16];
+
+		for (unsigned i = 0; i < links; i++) {
+			snprintf(from, sizeof from, "n%u.test", i);
+			snprintf(to, sizeof to, "n%u.test", i + 1);
+			alias(&w, from, to);
+		}
+		record(&w, to, DNS_A, first_ip, 4);
+		assert_int_equal(dns_parse_answer(w.b, w.len, 7, "n0.test", DNS_A, &r), 0);
+		assert_int_equal(r.count, links == 8);
+	}
+}
+
+/* Of several aliases the first counts, and none where the name has addresses itself. */
+static void what_an_alias_is(void **state)
+{
+	struct dns_result r;
+	struct wire w = answer("www.example.test", DNS_A, 3);
+
+	(void)state;
+	alias(&w, "www.example.test", "b.t");           /* shorter than what it stands for */
+	alias(&w, "www.example.test", "c.t");
+	record(&w, "c.t", DNS_A, first_ip, 4);
+	assert_int_equal(dns_parse_answer(w.b, w.len, 7, "www.example.test", DNS_A, &r), 0);
+	assert_int_equal(r.count, 0);
+	record(&w, "b.t", DNS_A, second_ip, 4);
+	set_answers(&w, 4);
+	assert_int_equal(dns_parse_answer(w.b, w.len, 7, "www.example.test", DNS_A, &r), 0);
+	assert_int_equal(r.count, 1);
+	assert_memory_equal(r.ip[0].ip, second_ip, 4);
+
+	w = answer("a.t", DNS_A, 3);
+	record(&w, "a.t", DNS_A, first_ip, 4);
+	alias(&w, "a.t", "b.t");
+	record(&w, "b.t", DNS_A, second_ip, 4);
+	assert_int_equal(dns_parse_answer(w.b, w.len, 7, "a.t", DNS_A, &r), 0);
+	assert_int_equal(r.count, 1);
+	assert_memory_equal(r.ip[0].ip, first_ip, 4);
+
+	w = answer("a.t", DNS_A, 2);
+	record(&w, "a.t", DNS_A, "\1x", 3);             /* an address of three bytes, which would be a name */
+	record(&w, "x", DNS_A, second_ip, 4);
+	assert_int_equal(dns_parse_answer(w.b, w.len, 7, "a.t", DNS_A, &r), 0);
+	assert_int_equal(r.count, 0);
+
+	w = answer("a.t", DNS_A, 2);
+	alias(&w, "a.t", "");
+	record(&w, "", DNS_A, second_ip, 4);
+	assert_int_equal(dns_parse_answer(w.b, w.len, 7, "a.t", DNS_A, &r), 0);
+	assert_int_equal(r.count, 0);
+}
+
+/* The target's last byte is not in the record: it is the owner of the next one. */
+static void an_alias_stays_in_its_record(void **state)
+{
+	struct wire w = answer("a.t", DNS_A, 3);
+	struct dns_result r;
+
+	(void)state;
+	record(&w, "a.t", DNS_CNAME, "\1b\1t", 4);
+	record(&w, "", DNS_A, first_ip, 4);
+	record(&w, "b.t", DNS_A, second_ip, 4);
+	assert_int_equal(dns_parse_answer(w.b, w.len, 7, "a.t", DNS_A, &r), 0);
+	assert_int_equal(r.count, 0);
+}
+
+static void pointers_lead_far_and_over_others(void **state)
+{
+	static const uint8_t filler[300];
+	struct wire w = answer("a.test", DNS_A, 4);
+	struct dns_result r;
+
+	(void)state;
+	record(&w, "", 250, filler, sizeof filler);
+	const unsigned far = (unsigned)w.len;           /* beyond what one byte says */
+	w8(&w, 1);
+	w8(&w, 'b');
+	w16(&w, 0xc00e);                                /* ".test" of the question */
+	rr(&w, DNS_A, 60, first_ip, 4);
+	w16(&w, 0xc00c);
+	rr(&w, DNS_CNAME, 60, (uint8_t[2]){ (uint8_t)(0xc0 | far >> 8), (uint8_t)far }, 2);
+	w16(&w, 0xc000 | far);                          /* by two pointers */
+	rr(&w, DNS_A, 60, second_ip, 4);
+	assert_int_equal(dns_parse_answer(w.b, w.len, 7, "a.test", DNS_A, &r), 0);
+	assert_int_equal(r.count, 2);
+	assert_memory_equal(r.ip[1].ip, second_ip, 4);
+}
+
+static void a_pointer_to_itself_ends(void **state)
+{
+	struct wire w = answer("ab.test", DNS_A, 1);
+	struct dns_result r;
+
+	(void)state;
+	w16(&w, 0xc000 | (unsigned)w.len);
+	rr(&w, DNS_A, 60, first_ip, 4);
+	assert_int_equal(dns_parse_answer(w.b, w.len, 7, "ab.test", DNS_A, &r), -EBADMSG);
+}
+
+static void a_record_of_another_type_is_no_address(void **state)
+{
+	(void)state;
+	for (size_t len = 0; len < 2; len++) {
+		struct wire w = answer("a.test", 65, 1);
+		struct dns_result r;
+
+		record(&w, "a.test", 65, "x", len);
+		assert_int_equal(dns_parse_answer(w.b, w.len, 7, "a.test", 65, &r), 0);
+		assert_int_equal(r.count, 0);
+	}
 }
 
 int main(void)
@@ -443,6 +790,22 @@ int main(void)
 		cmocka_unit_test(pointers_only_lead_backwards),
 		cmocka_unit_test(strange_addresses_are_left_out),
 		cmocka_unit_test(a_ttl_with_the_high_bit_is_zero),
+		cmocka_unit_test(flags_of_a_question_that_ask_nothing_of_us_are_passed_over),
+		cmocka_unit_test(every_byte_of_a_label_is_spelt),
+		cmocka_unit_test(a_name_that_is_broken_leaves_none),
+		cmocka_unit_test(a_question_has_no_pointer_even_backwards),
+		cmocka_unit_test(a_question_brings_no_records_but_additional_ones),
+		cmocka_unit_test(a_query_has_these_bytes),
+		cmocka_unit_test(a_reply_has_these_bytes),
+		cmocka_unit_test(a_reply_that_just_fits_is_whole),
+		cmocka_unit_test(a_code_and_truncation_are_told_and_take_no_addresses),
+		cmocka_unit_test(an_answer_has_so_many_records_and_no_more),
+		cmocka_unit_test(a_chain_of_aliases_has_an_end),
+		cmocka_unit_test(what_an_alias_is),
+		cmocka_unit_test(an_alias_stays_in_its_record),
+		cmocka_unit_test(pointers_lead_far_and_over_others),
+		cmocka_unit_test(a_pointer_to_itself_ends),
+		cmocka_unit_test(a_record_of_another_type_is_no_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
