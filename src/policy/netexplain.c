@@ -151,62 +151,29 @@ void explain_name(const struct policy *p, int rule, const struct net_rule *asked
 
 /* --- rules without effect --- */
 
-static bool has_net(const struct net_rule *outer, const struct net_rule *inner)
-{
-	struct addr cut = inner->ip;
-
-	if (outer->target == TARGET_ANY)
-		return true;
-	if (outer->target != TARGET_NET || inner->target != TARGET_NET || outer->bits > inner->bits)
-		return false;
-	addr_clear_host(&cut, outer->bits);
-	return addr_same_ip(&cut, &outer->ip);
-}
-
-static bool has_range(const struct net_rule *outer, const struct port_range *range)
-{
-	for (size_t i = 0; i < outer->port_count; i++)
-		if (outer->ports[i].low <= range->low && range->high <= outer->ports[i].high)
-			return true;
-	return false;
-}
-
-static bool has_ports(const struct net_rule *outer, const struct net_rule *inner)
-{
-	for (size_t i = 0; i < inner->port_count; i++)
-		if (outer->port_count && !has_range(outer, &inner->ports[i]))
-			return false;
-	return outer->port_count == 0 || inner->port_count > 0;
-}
-
-static const struct net_rule *denial_of(const struct policy *p, const struct net_rule *allow)
-{
-	for (size_t i = 0; i < p->net_rules.len; i++) {
-		const struct net_rule *deny = &p->net_rules.at[i];
-
-		if (deny->deny && deny->proto == allow->proto && has_net(deny, allow) && has_ports(deny, allow))
-			return deny;
-	}
-	return NULL;
-}
-
-size_t explain_dead_rule(const struct policy *p, size_t first, struct str *out)
+size_t explain_dead_rule(const struct policy *p, const struct netmatch *m, size_t first, struct str *out)
 {
 	const struct net_rules *rules = &p->net_rules;
 	const struct net_rule *allow = &rules->at[first];
 	const struct net_rule *by = NULL;
 	bool dead = !allow->deny;
+	bool joint = false;
 	size_t next = first;
 
 	for (; next < rules->len && rules->at[next].word == allow->word; next++) {
-		by = dead ? denial_of(p, &rules->at[next]) : NULL;
-		dead = by != NULL;
+		const struct net_denial d = dead ? netmatch_denial_of(m, &rules->at[next]) : (struct net_denial){ .rule = -1 };
+
+		dead = d.rule >= 0;
+		if (!dead)
+			continue;
+		joint |= d.joint || (by && by->word != rules->at[d.rule].word);
+		by = by ? by : &rules->at[d.rule];
 	}
 	if (dead) {
 		add_rule(out, p, allow);
 		str_add(out, " allows nothing: ");
 		add_rule(out, p, by);
-		str_add(out, " denies all of it");
+		str_add(out, joint ? " and other denials have all of it" : " denies all of it");
 	}
 	return next;
 }

@@ -24,8 +24,8 @@ void explain_name(const struct policy *p, int rule, const struct net_rule *asked
 
 /*
  * Says of an allow rule, or of those that one value made, that denials leave nothing of it; otherwise nothing. `first`
- * is an index into net_rules; returns that of the next value. The time is that of asking every rule.
+ * is an index into net_rules; returns that of the next value. Of `m` the denials are asked; it needs no pins.
  */
-size_t explain_dead_rule(const struct policy *p, size_t first, struct str *out);
+size_t explain_dead_rule(const struct policy *p, const struct netmatch *m, size_t first, struct str *out);
 
 #endif

@@ -516,6 +516,72 @@ struct net_decision netmatch_decide_any_port(const struct netmatch *m, enum net_
 	return d;
 }
 
+/* --- what is left of a rule --- */
+
+/* Of the denials that have this port in a block of at most so many bits around the address: one that ends last. */
+static const struct span *widest_denial(const struct netmatch *m, enum net_proto proto, const struct addr *a, unsigned most)
+{
+	const struct table *table = &m->tables[LIST_DENY][proto][a->family == ADDR_V6];
+	const struct span *best = NULL;
+	struct addr inner;
+
+	if (most == 128 && addr_embedded_v4(a, &inner))
+		best = widest_denial(m, proto, &inner, 32);
+	for (size_t i = 0; i < table->count; i++) {
+		const struct layer *layer = &m->layers[table->first + i];
+		const struct span *span = layer->bits > most ? NULL : look_in_layer(m, layer, a);
+
+		if (span && (!best || span->ports.high > best->ports.high))
+			best = span;
+	}
+	return best;
+}
+
+#define STEPS_MAX 64            /* else thousands of rules, each denied port by port, would be seconds */
+
+/* Goes from the range's first port to its last one, by the denials that have them; false where there is none. */
+static bool is_denied(const struct netmatch *m, enum net_proto proto, const struct addr *ip, unsigned bits,
+		      struct port_range range, struct net_denial *by)
+{
+	const struct net_rule *rules = m->policy->net_rules.at;
+	struct addr at = *ip;
+	unsigned steps = 0;
+
+	for (unsigned port = range.low; port <= range.high; steps++) {
+		at.port = (uint16_t)port;
+		const struct span *span = steps < STEPS_MAX ? widest_denial(m, proto, &at, bits) : NULL;
+		if (!span)
+			return false;
+		if (by->rule < 0)
+			by->rule = (int)span->rule;
+		by->joint |= rules[span->rule].word != rules[by->rule].word;
+		port = span->ports.high + 1U;
+	}
+	return true;
+}
+
+struct net_denial netmatch_denial_of(const struct netmatch *m, const struct net_rule *allow)
+{
+	static const struct addr all[FAMILIES] = { { .family = ADDR_V4 }, { .family = ADDR_V6 } };
+	static const struct port_range every = { 0, UINT16_MAX };
+	const bool one_block = allow->target == TARGET_NET;
+	const struct addr *ip = one_block ? &allow->ip : all;
+	const size_t blocks = one_block ? 1 : FAMILIES;
+	const size_t ranges = allow->port_count ? allow->port_count : 1;
+	struct net_denial by = { .rule = -1 };
+
+	for (size_t i = 0; i < blocks; i++)
+		for (size_t r = 0; r < ranges; r++) {
+			const struct port_range range = allow->port_count ? allow->ports[r] : every;
+
+			if (!is_denied(m, (enum net_proto)allow->proto, &ip[i], one_block ? allow->bits : 0, range, &by))
+				return (struct net_denial){ .rule = -1 };
+		}
+	return by;
+}
+
+/* --- names --- */
+
 /* Lower case, without a final dot. False: too long to be a name. */
 static bool normalise(const char *name, char out[NAME_SIZE])
 {

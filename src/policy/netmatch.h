@@ -38,6 +38,16 @@ struct net_decision netmatch_decide(const struct netmatch *m, enum net_proto pro
 /* The same for any port, whatever to->port is: is there one that may be used? If not, a rule that denies one, or -1. */
 struct net_decision netmatch_decide_any_port(const struct netmatch *m, enum net_proto proto, const struct addr *to);
 
+/* What refuses every destination of an allow rule. */
+struct net_denial {
+	int rule;               /* the first denial to have some of it, or -1: something is left */
+	bool joint;             /* it takes other denials too to have it all */
+};
+
+/* The whole of each of the rule's blocks must be in a denied block, and every port of it be denied in such a one; a name
+ * may stand for any address. Of more than 64 denials that only together have a range of ports, it is not said. */
+struct net_denial netmatch_denial_of(const struct netmatch *m, const struct net_rule *allow);
+
 /* Is there an allow rule for this name (itself or by a "*." rule), protocol and port? The rule, or -1. Case of the name
  * does not matter, a final dot neither. For the resolver: port 0 asks for any port. */
 int netmatch_name(const struct netmatch *m, enum net_proto proto, const char *name, unsigned port);

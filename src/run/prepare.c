@@ -82,19 +82,29 @@ static int find_sockets(struct prepared *p, struct error *err)
 	return rc;
 }
 
-#define DEAD_RULES_MAX 1000     /* it asks each rule about each */
+#define DEAD_RULES_TOLD 20      /* one by one; of the others their number */
 
 static void warn_of_dead_rules(struct prepared *p)
 {
 	const size_t count = p->policy->net_deny.len ? p->policy->net_rules.len : 0;
+	AUTO(str) struct str rest = STR(200);
+	struct netmatch *match = NULL;
+	size_t dead = 0;
 
-	for (size_t i = 0; i < count && count <= DEAD_RULES_MAX;) {
+	if (count == 0 || netmatch_build(p->policy, NULL, 0, &match) < 0)
+		return;
+	for (size_t i = 0; i < count;) {
 		AUTO(str) struct str sentence = STR(4 * PATH_SIZE);
 
-		i = explain_dead_rule(p->policy, i, &sentence);
-		if (sentence.rc == 0 && sentence.len)
-			words_push(&p->warnings, view_of(sentence.buf), "");
+		i = explain_dead_rule(p->policy, match, i, &sentence);
+		dead += sentence.len > 0;
+		if (sentence.rc == 0 && sentence.len && dead <= DEAD_RULES_TOLD)
+			push_warning(p, sentence.buf);
 	}
+	netmatch_free(match);
+	str_addf(&rest, "%zu more rules allow nothing: denials have all of them", dead - DEAD_RULES_TOLD);
+	if (dead > DEAD_RULES_TOLD && rest.rc == 0)
+		push_warning(p, rest.buf);
 }
 
 static int prepare(struct prepared *p, struct error *err)

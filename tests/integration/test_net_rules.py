@@ -215,6 +215,15 @@ def test_a_rule_that_denials_leave_nothing_of_is_warned_about():
     assert done.returncode == 0 and "warning" not in done.stderr, done
 
 
+def test_of_many_rules_that_denials_leave_nothing_of_twenty_are_named(tmp_path):
+    profile = tmp_path / "many.toml"
+    rules = [f"tcp://192.0.{n // 250}.{n % 250}:80" for n in range(3000)]
+    profile.write_text(f'network = {{ allow = {rules}, deny = ["192.0.0.0/16"] }}\n')
+    lines = box.run("--profile-file", profile, "--", "true").stderr.splitlines()
+    assert len(lines) == 21 and all(" allows nothing: " in line for line in lines[:20]), lines
+    assert lines[20].endswith("warning: 2980 more rules allow nothing: denials have all of them")
+
+
 def test_why_answers_for_unix_sockets(tmp_path):
     socket_path = tmp_path / "s"
     assert why("-w", tmp_path, "--connect", socket_path) == (True, f"allowed: connecting to the unix socket {socket_path} is "

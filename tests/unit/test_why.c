@@ -273,36 +273,59 @@ static void names_that_cannot_be_looked_up_stop_no_answer(void **state)
 	policy_free(p);
 }
 
-/* What is said of the values of --net-allow, one after the other, where these are denied. */
+/* What is said of a value of --net-allow where these values, between blanks, are denied. */
 static void dead_rules_are_named(void **state)
 {
 	static const struct {
 		const char *allow, *deny, *words;
 	} rows[] = {
-		{ "1.2.3.4:80", "0.0.0.0/0", "the rule '1.2.3.4:80' from -r allows nothing: the rule '0.0.0.0/0' from -r denies" },
+		{ "1.2.3.4:80", "0.0.0.0/0", "the rule '1.2.3.4:80' from -r allows nothing: the rule '0.0.0.0/0' from -r denies all" },
 		{ "tcp://1.2.3.4:80", "tcp://1.2.3.0/24:1-90", "denies all of it" },
 		{ "tcp://host.test:80", "tcp://*", "denies all of it" },
+		{ "*://host.test", "*://*", "the rule '*://*' from -r denies all of it" },
+		{ "icmp://1.2.3.4", "icmp://1.2.0.0/16", "denies all of it" },
+		{ "tcp://[64:ff9b::1.2.3.4]:80", "tcp://1.2.3.4", "denies all of it" },
+		/* several take it together */
+		{ "1.2.3.4:80", "udp://* tcp://1.2.3.4:80", "from -r and other denials have all of it" },
+		{ "tcp://1.2.3.4:1-99", "tcp://1.2.3.4:50-99 tcp://1.2.3.0/24:1-49", "'tcp://1.2.3.0/24:1-49' from -r and other den" },
+		{ "tcp://1.2.3.4:1-99", "tcp://1.2.3.4:40-98 tcp://1.2.3.0/24:1-49 tcp://1.0.0.0/8:90-200", "and other denials" },
+		{ "tcp://host.test:80", "tcp://[::/0]:1-100 tcp://0.0.0.0/0:80", "and other denials have all of it" },
+		{ "tcp://1.2.3.4:1-99", "tcp://:1-5 tcp://1.0.0.0/8", "the rule 'tcp://1.0.0.0/8' from -r denies all of it" },
+		/* something is left */
 		{ "1.2.3.4:80", "udp", NULL },
 		{ "tcp://1.2.3.4", "tcp://*:80", NULL },
 		{ "tcp://1.2.3.4:80,91", "tcp://1.2.3.0/24:1-90", NULL },
+		{ "tcp://1.2.3.4:1-99", "tcp://1.2.3.4:50-99 tcp://1.2.3.0/24:1-48", NULL },
+		{ "tcp://1.2.3.4:1-99", "tcp://1.2.3.4:1-98", NULL },
+		{ "tcp://1.2.3.4:1-99", "tcp://1.2.3.4:2-99", NULL },
 		{ "tcp://1.2.0.0/16:80", "1.2.3.0/24", NULL },
+		{ "tcp://[64:ff9b::1.2.3.0/120]:80", "tcp://1.2.3.4", NULL },
 		{ "tcp://host.test:80", "1.2.3.0/24", NULL }, { "tcp://:80", "0.0.0.0/0", NULL },
 		{ "tcp://[::1]:80", "0.0.0.0/0", NULL },
+		{ "*://1.2.3.4", "tcp://* udp://*", NULL },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		AUTO(str) struct str out = STR(4096);
 		struct policy *p = policy_new();
+		struct netmatch *m = NULL;
+		struct view rest = view_of(rows[i].deny);
 
 		assert_int_equal(policy_add(p, "network.allow", rows[i].allow, "-r", NULL), 0);
-		assert_int_equal(policy_add(p, "network.deny", rows[i].deny, "-r", NULL), 0);
+		for (bool more = true; more;) {
+			struct view one = view_cut(&rest, ' ', &more);
+			AUTO(free) char *text = mem_strndup(one.ptr, one.len);
+
+			assert_int_equal(policy_add(p, "network.deny", text, "-r", NULL), 0);
+		}
 		assert_int_equal(policy_freeze(p, NULL), 0);
+		assert_int_equal(netmatch_build(p, NULL, 0, &m), 0);
 		for (size_t at = 0; at < p->net_rules.len;)
-			at = explain_dead_rule(p, at, &out);
-		assert_int_equal(out.len > 0, rows[i].words != NULL);
-		if (rows[i].words && !strstr(out.buf, rows[i].words))
-			fail_msg("%s: %s", rows[i].allow, out.buf);
+			at = explain_dead_rule(p, m, at, &out);
+		if ((out.len > 0) != (rows[i].words != NULL) || (rows[i].words && !strstr(out.buf, rows[i].words)))
+			fail_msg("%s, %s: %s", rows[i].allow, rows[i].deny, out.len ? out.buf : "nothing");
+		netmatch_free(m);
 		policy_free(p);
 	}
 }
