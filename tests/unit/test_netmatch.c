@@ -227,8 +227,106 @@ static void names_are_found_whole_and_by_their_domain(void **state)
 	memset(longest, 'a', sizeof longest);
 	strcpy(longest + 280, ".example.com");
 	assert_int_equal(netmatch_name(m, NET_TCP, longest, 443), -1);
+	assert_int_equal(netmatch_name(m, NET_TCP, longest + strlen(longest) - 256, 443), -1);
+	assert_int_equal(netmatch_name(m, NET_TCP, longest + strlen(longest) - 255, 443), 1);
 	netmatch_free(m);
 	policy_free(p);
+}
+
+static void of_rules_of_one_name_the_first_that_has_the_port_counts(void **state)
+{
+	struct policy *p = policy_of("tcp://*.b.test:2 tcp://b.test:3 tcp://*.b.test:1-4 tcp://b.test:1-3 tcp://a.test:9 "
+				     "tcp://b.test:2 tcp://*.b.test:1");
+	static const struct {
+		const char *name;
+		unsigned port;
+		int rule;
+	} rows[] = {
+		{ "b.test", 1, 3 }, { "b.test", 2, 3 }, { "b.test", 3, 1 }, { "b.test", 4, -1 }, { "b.test", 0, 1 },
+		{ "x.b.test", 1, 2 }, { "x.b.test", 2, 0 }, { "x.b.test", 4, 2 }, { "x.b.test", 5, -1 }, { "x.b.test", 0, 0 },
+		{ "a.test", 9, 4 }, { "x.a.test", 9, -1 }, { "test", 9, -1 },
+	};
+	struct netmatch *m = matcher_of(p, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (netmatch_name(m, NET_TCP, rows[i].name, rows[i].port) != rows[i].rule)
+			fail_msg("%s %u: %d", rows[i].name, rows[i].port,
+				 netmatch_name(m, NET_TCP, rows[i].name, rows[i].port));
+	netmatch_free(m);
+	policy_free(p);
+}
+
+/* The first rule is asked about. */
+static void denials_are_added_up(void **state)
+{
+	static const struct {
+		const char *rules;
+		int rule;
+		bool joint;
+	} rows[] = {
+		{ "tcp://1.2.3.4:80", -1, false },
+		{ "tcp://1.2.3.4:80 !tcp://1.2.3.4:80", 1, false },
+		{ "tcp://1.2.3.4:80 !udp://1.2.3.4:80", -1, false },
+		{ "tcp://1.2.3.4:80 tcp://1.2.3.0/24 !tcp://1.2.3.0/24:80", 2, false },
+		{ "tcp://1.2.3.0/24:80 !tcp://1.2.3.0/25:80", -1, false },
+		{ "tcp://1.2.3.4:80-90 !tcp://1.2.3.4:81-90", -1, false },
+		{ "tcp://1.2.3.4:80-90 !tcp://1.2.3.4:80-89", -1, false },
+		{ "tcp://1.2.3.4:80-90 !tcp://1.2.3.4:80,82-90", -1, false },
+		{ "tcp://1.2.3.4:80-90 !tcp://1.2.3.4:80-90", 1, false },
+		{ "tcp://1.2.3.4:80-90 !tcp://1.2.3.4:80-85 !tcp://1.2.0.0/16:85-90", 1, true },
+		{ "tcp://1.2.3.4:80,90 !tcp://1.2.0.0/16:90-91 !tcp://1.2.0.0/16:70-80", 2, true },
+		{ "tcp://1.2.3.4:80,90 !tcp://1.2.0.0/16:80", -1, false },
+		{ "tcp://1.2.3.4 !tcp://1.2.3.4:1-65535", -1, false },
+		{ "tcp://1.2.3.4:65535 !tcp://1.2.3.4:65535", 1, false },
+		{ "tcp://1.2.3.4 !tcp://1.2.3.4", 1, false },
+		{ "tcp://* !tcp://*", 1, false },
+		{ "tcp://* !tcp://0.0.0.0/0", -1, false },
+		{ "tcp://* !tcp://[::/0]", -1, false },
+		{ "tcp://* !tcp://[::/0] !tcp://0.0.0.0/0", 2, true },
+		{ "tcp://a.test:80 !tcp://0.0.0.0/0 !tcp://[::/0]:80-81", 1, true },
+		{ "tcp://*.a.test:80 !tcp://:80", 1, false },
+		{ "icmp://1.2.3.4 !icmp://*", 1, false },
+		/* as the other address that it embeds, but a block of them is of many */
+		{ "tcp://[64:ff9b::1.2.3.4]:80 !tcp://1.2.0.0/16", 1, false },
+		{ "tcp://[64:ff9b::1.2.3.4]:80 !tcp://1.2.3.4:80", 1, false },
+		{ "tcp://[64:ff9b::1.2.3.4]:80-90 !tcp://1.2.3.4:80-85 !tcp://[64:ff9b::/96]:86-90", 1, true },
+		{ "tcp://[64:ff9b::1.2.3.4/127]:80 !tcp://1.2.0.0/16", -1, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct policy *p = policy_of(rows[i].rules);
+		struct netmatch *m = matcher_of(p, NULL);
+		const struct net_denial d = netmatch_denial_of(m, &p->net_rules.at[0]);
+
+		if (d.rule != rows[i].rule || d.joint != rows[i].joint)
+			fail_msg("'%s': %d, %d", rows[i].rules, d.rule, d.joint);
+		netmatch_free(m);
+		policy_free(p);
+	}
+}
+
+static void denials_are_added_up_to_a_number(void **state)
+{
+	(void)state;
+	for (unsigned count = 64; count <= 65; count++) {
+		struct policy *p = policy_new();
+		char text[64];
+
+		snprintf(text, sizeof text, "tcp://1.2.3.4:1-%u", count);
+		assert_int_equal(policy_add(p, "network.allow", text, "--test", NULL), 0);
+		for (unsigned i = 1; i <= count; i++) {
+			snprintf(text, sizeof text, "tcp://:%u", i);
+			assert_int_equal(policy_add(p, "network.deny", text, "--test", NULL), 0);
+		}
+		assert_int_equal(policy_freeze(p, NULL), 0);
+		struct netmatch *m = matcher_of(p, NULL);
+
+		assert_int_equal(netmatch_denial_of(m, &p->net_rules.at[0]).rule, count == 64 ? 1 : -1);
+		netmatch_free(m);
+		policy_free(p);
+	}
 }
 
 /* --- the model --- */
@@ -514,6 +612,9 @@ int main(void)
 		cmocka_unit_test(pinned_addresses_carry_their_name),
 		cmocka_unit_test(whose_address_it_is_does_not_depend_on_port_and_protocol),
 		cmocka_unit_test(names_are_found_whole_and_by_their_domain),
+		cmocka_unit_test(of_rules_of_one_name_the_first_that_has_the_port_counts),
+		cmocka_unit_test(denials_are_added_up),
+		cmocka_unit_test(denials_are_added_up_to_a_number),
 		cmocka_unit_test(random_rules_are_judged_like_the_model),
 		cmocka_unit_test(ten_thousand_rules_cost_about_as_much_as_ten),
 		cmocka_unit_test(ten_thousand_ports_of_one_block_are_no_slower),
