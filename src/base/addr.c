@@ -73,23 +73,20 @@ int addr_from_sockaddr(const void *sockaddr, size_t len, struct addr *out)
 	return 0;
 }
 
+/* The address's bytes are the last ones of the least structure, where a mapped one has but four. */
 void addr_settle(void *sockaddr, size_t len)
 {
-	static const uint8_t none[16], v4_loopback[4] = { 127, 0, 0, 1 };
-	uint8_t *v4 = (uint8_t *)sockaddr + offsetof(struct sockaddr_in, sin_addr);
-	uint8_t *v6 = (uint8_t *)sockaddr + offsetof(struct sockaddr_in6, sin6_addr);
 	sa_family_t family = AF_UNSPEC;
+	struct addr a;
 
-	if (len >= V4_LEAST)
-		memcpy(&family, sockaddr, sizeof family);
-	if (family == AF_INET && memcmp(v4, none, sizeof v4_loopback) == 0)
-		memcpy(v4, v4_loopback, sizeof v4_loopback);
-	if (family != AF_INET6 || len < V6_LEAST)
+	if (addr_from_sockaddr(sockaddr, len, &a) < 0)
 		return;
-	if (memcmp(v6, none, sizeof none) == 0)
-		v6[15] = 1;
-	else if (is_mapped(v6) && memcmp(v6 + 12, none, sizeof v4_loopback) == 0)
-		memcpy(v6 + 12, v4_loopback, sizeof v4_loopback);
+	addr_name_this_machine(&a);
+	memcpy(&family, sockaddr, sizeof family);
+	const size_t end = family == AF_INET ? V4_LEAST : V6_LEAST;
+	const size_t size = a.family == ADDR_V4 ? 4 : 16;
+
+	memcpy((uint8_t *)sockaddr + end - size, a.ip, size);
 }
 
 size_t addr_to_sockaddr(const struct addr *a, bool v6_socket, void *out)

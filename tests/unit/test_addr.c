@@ -87,6 +87,86 @@ static void structures_of_the_kernel_are_read_with_every_length(void **state)
 	assert_prints(&a, "fe80::9%3", "[fe80::9%3]:80");
 }
 
+/* "fe80::1%3" is read where a scope means something; of other addresses the kernel's is dropped. */
+static void scopes_are_of_neighbours_and_of_their_groups(void **state)
+{
+	static const struct {
+		const char *ip;
+		bool scoped;
+	} rows[] = {
+		{ "fe80::1", true }, { "febf::1", true }, { "fec0::1", false }, { "fe7f::1", false }, { "ff80::1", false },
+		{ "ee80::1", false }, { "ff01::1", true }, { "ff02::1", true }, { "ff11::1", true }, { "fff2::1", true },
+		{ "ff00::1", false }, { "ff03::1", false }, { "ff05::1", false }, { "ff0e::1", false }, { "fe01::1", false },
+		{ "fe02::1", false }, { "fd02::1", false }, { "::1", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_scope_id = 3 };
+		AUTO(str) struct str text = STR(100);
+		struct addr a = parsed(rows[i].ip);
+
+		memcpy(in6.sin6_addr.s6_addr, a.ip, 16);
+		str_addf(&text, "%s%%3", rows[i].ip);
+		if ((addr_parse(view_of(text.buf), &a) == 0) != rows[i].scoped)
+			fail_msg("%s", text.buf);
+		assert_int_equal(addr_from_sockaddr(&in6, sizeof in6, &a), 0);
+		assert_int_equal(a.scope, rows[i].scoped ? 3 : 0);
+	}
+}
+
+static void what_is_not_read_is_no_address(void **state)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = 1, .sin_addr.s_addr = 1 };
+	struct addr a;
+
+	(void)state;
+	memset(&a, 0xff, sizeof a);
+	assert_int_equal(addr_from_sockaddr(&in, 7, &a), -EINVAL);
+	assert_int_equal(a.family, ADDR_NONE);
+	memset(&a, 0xff, sizeof a);
+	assert_int_equal(addr_parse(view_of("host"), &a), -EINVAL);
+	assert_int_equal(a.family, ADDR_NONE);
+}
+
+static void zeros_in_a_structure_become_the_loopback(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "0.0.0.0", "127.0.0.1" }, { "0.0.0.1", "0.0.0.1" }, { "1.0.0.0", "1.0.0.0" }, { "192.0.2.1", "192.0.2.1" },
+		{ "::", "::1" }, { "::1", "::1" }, { "::2", "::2" }, { "1::", "1::" }, { "::1:0:0", "::1:0:0" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		for (int v6_socket = 0; v6_socket < 2; v6_socket++) {
+			struct addr from = parsed(rows[i][0]);
+			struct addr to = parsed(rows[i][1]);
+			uint8_t before[28], wanted[28], bytes[28];
+
+			from.port = to.port = 443;
+			const size_t len = addr_to_sockaddr(&from, v6_socket, before);
+			const size_t least = len == 16 ? 8 : 24;
+
+			addr_to_sockaddr(&to, v6_socket, wanted);
+			for (size_t given = 0; given <= len; given++) {
+				memcpy(bytes, before, len);
+				addr_settle(bytes, given);
+				assert_memory_equal(bytes, given < least ? before : wanted, len);
+			}
+		}
+}
+
+static void structures_of_other_families_are_not_settled(void **state)
+{
+	static const uint8_t zeros[28] = { AF_UNIX };
+	uint8_t bytes[28];
+
+	(void)state;
+	memcpy(bytes, zeros, sizeof bytes);
+	addr_settle(bytes, sizeof bytes);
+	assert_memory_equal(bytes, zeros, sizeof bytes);
+}
+
 static void other_families_are_not_ours(void **state)
 {
 	const sa_family_t families[] = { AF_UNSPEC, AF_UNIX, AF_NETLINK, 255 };
@@ -262,6 +342,10 @@ int main(void)
 		cmocka_unit_test(literals_are_read_and_printed_canonically),
 		cmocka_unit_test(what_is_no_literal_is_refused),
 		cmocka_unit_test(structures_of_the_kernel_are_read_with_every_length),
+		cmocka_unit_test(scopes_are_of_neighbours_and_of_their_groups),
+		cmocka_unit_test(what_is_not_read_is_no_address),
+		cmocka_unit_test(zeros_in_a_structure_become_the_loopback),
+		cmocka_unit_test(structures_of_other_families_are_not_settled),
 		cmocka_unit_test(other_families_are_not_ours),
 		cmocka_unit_test(a_mapped_address_is_ipv4_and_goes_back_mapped),
 		cmocka_unit_test(ipv6_goes_there_and_back_with_its_scope),
