@@ -51,6 +51,7 @@ static void ports(struct view v, int (*add)(struct ports *out, struct view rule,
 
 static void others(struct view v)
 {
+	uint64_t n = 0;
 	int64_t sec = 0;
 	uint32_t a = 0;
 	uint32_t b = 0;
@@ -59,6 +60,10 @@ static void others(struct view v)
 
 	if (value_time(v, &sec, &a) == 0)
 		require(a < 1000000000 && sec > -62200000000 && sec < 253500000000);
+	if (value_percent(v, &n) == 0)
+		require(n >= 1 && n <= 100);
+	if (value_count(v, &n) == 0)
+		require(n != UINT64_MAX);
 	if (value_user(v, &a, &b) == 0)
 		require(a != NO_ID && b != NO_ID);
 	if (value_core(v, &first, &last) == 0)
@@ -75,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	number(v, value_duration, value_print_duration);
 	ports(v, ports_add_connect, "");
 	ports(v, ports_add_bind, "");
+	ports(v, ports_add_deny_bind, "");
 	others(v);
 	return 0;
 }
