@@ -4,6 +4,7 @@
 #include "base/task.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <linux/prctl.h>
 
 /* The call with its five arguments; the new task starts after it with the new stack and calls fn(arg), which does not
@@ -135,16 +136,49 @@ long task_clone(const struct task *task, void (*fn)(void *), void *arg)
 }
 
 /* The pid of the parent is looked at after the signal was asked for: it may have died before. */
+static bool ends_with_parent(pid_t parent)
+{
+	SYS(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	return SYS(SYS_getppid) == parent;
+}
+
+static void make_call(struct task_call *call)
+{
+	const long *a = call->args;
+
+	call->result = SYS(call->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+static void __attribute__((noreturn)) leave(void)
+{
+	for (;;)
+		SYS(SYS_exit_group, 0);
+}
+
 void task_call_main(void *arg)
 {
 	struct task_call *call = arg;
-	const long *a = call->args;
 
-	SYS(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (SYS(SYS_getppid) == call->parent) {
-		call->result = SYS(call->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (ends_with_parent(call->parent)) {
+		make_call(call);
 		__atomic_store_n(&call->done, true, __ATOMIC_RELEASE);
 	}
-	for (;;)
-		SYS(SYS_exit_group, 0);
+	leave();
+}
+
+void task_desk_main(void *arg)
+{
+	struct task_desk *desk = arg;
+	uint32_t turn;
+
+	if (!ends_with_parent(desk->call.parent))
+		leave();
+	SYS(SYS_chdir, "/");            /* where it does not share the directory, it keeps none from being unmounted */
+	for (;;) {
+		while ((turn = __atomic_load_n(&desk->turn, __ATOMIC_ACQUIRE)) != TURN_ASKED)
+			SYS(SYS_futex, &desk->turn, FUTEX_WAIT_PRIVATE, turn, 0, 0, 0);
+		make_call(&desk->call);
+		__atomic_store_n(&desk->turn, TURN_DONE, __ATOMIC_RELEASE);
+		SYS(SYS_futex, &desk->turn, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+	}
 }

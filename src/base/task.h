@@ -30,4 +30,15 @@ struct task_call {
 /* For task_clone, with a struct task_call. */
 void task_call_main(void *call) __attribute__((noreturn));
 
+/* A task that makes one call after another, as it is told, until it is killed or its cloning thread ends. */
+struct task_desk {
+	struct task_call call;
+	uint32_t turn;                  /* enum task_turn; atomic, and a futex that each side wakes the other with */
+};
+
+enum task_turn { TURN_IDLE, TURN_ASKED, TURN_DONE };
+
+/* For task_clone, with a struct task_desk. */
+void task_desk_main(void *desk) __attribute__((noreturn));
+
 #endif

@@ -296,6 +296,7 @@ void supervisor_stop(struct supervisor *s)
 			s->box = NULL;          /* the thread frees it */
 		s->running = false;
 	}
+	aside_dismiss(TAKE(s->kept));
 	parking_stop(s);
 	workers_stop(s);
 	fd_close(&s->listener);         /* after the workers: the number may be another descriptor's as soon as it is free */

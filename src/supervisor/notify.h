@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/proctree.h"
+#include "supervisor/aside.h"
 #include "supervisor/decode.h"
 #include "supervisor/dispatch.h"
 #include "supervisor/domains.h"
@@ -72,6 +73,7 @@ struct supervisor {
 	struct call_box *box;           /* the call at hand; NULL when a worker has just taken it over */
 	struct proctree tree;
 	struct kept_pidfd pidfds[SUPERVISOR_PIDFDS];
+	struct aside_kept *kept;        /* owned; for connects to unix listeners; NULL until there was one */
 	/* the workers; under the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t work;            /* queue not empty, or stopping */

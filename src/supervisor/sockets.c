@@ -221,6 +221,12 @@ static long begin_aside(void *arg)
 	return aside_begin(start->aside, SYS_connect, start->args);
 }
 
+/* What became of a connect that may have been killed: in the moment after the connection was made, it may be. */
+static long outcome(int sock, long result)
+{
+	return result == -ECANCELED && is_connected(sock) ? 0 : result;
+}
+
 /*
  * A stream to a unix listener whose queue is full waits in the kernel until there is room, and what else is done to the
  * socket does not end that: so the call is made aside. There it waits as the caller's would, or does not.
@@ -245,12 +251,32 @@ static int connect_aside(const struct call *call, int sock, const void *name, si
 		rc = waiting_for(call, sock, aside.pidfd, POLLIN);
 	else
 		rc = ends_soon(s, &aside) ? 0 : MUST_WAIT;
-	long result = aside_end(&aside);
-	if (result == -ECANCELED && is_connected(sock))
-		result = 0;             /* killed in the moment after the connection was made */
+	long result = outcome(sock, aside_end(&aside));
 	if (result != -ECANCELED)
 		return (int)result;
 	return rc == 0 ? MUST_WAIT : rc == -ETIMEDOUT ? -EAGAIN : rc;
+}
+
+/* On the notify thread most are through at once, and a caller without a domain of its own is served by the task that is
+ * kept. False: that one has none to offer. */
+static bool connect_quickly(const struct call *call, int sock, const void *name, size_t len, int *rc)
+{
+	struct supervisor *s = call->supervisor;
+	const struct task_call connect = { .nr = SYS_connect, .args = { sock, (long)(uintptr_t)name, (long)len } };
+	long result;
+
+	if (call->may_wait || domains_has(call) || !aside_quickly(&s->kept, &connect, MOMENT_NS, &result))
+		return false;
+	result = outcome(sock, result);
+	*rc = result == -ECANCELED ? MUST_WAIT : (int)result;
+	return true;
+}
+
+static int connect_stream(const struct call *call, int sock, const void *name, size_t len)
+{
+	int rc;
+
+	return connect_quickly(call, sock, name, len, &rc) ? rc : connect_aside(call, sock, name, len);
 }
 
 int sockets_connect(const struct call *call, int sock, const void *name, size_t len)
@@ -259,7 +285,7 @@ int sockets_connect(const struct call *call, int sock, const void *name, size_t 
 	int type = 0;
 
 	if (is_unix(sock) && option(sock, SOL_SOCKET, SO_TYPE, &type, sizeof type) == 0 && type != SOCK_DGRAM)
-		return connect_aside(call, sock, name, len);
+		return connect_stream(call, sock, name, len);
 	for (;;) {
 		int rc = failed_connection(call, sock);
 

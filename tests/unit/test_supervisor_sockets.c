@@ -14,8 +14,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -273,117 +271,6 @@ static void datagrams_connect_without_a_switch_of_the_flag(void **state)
 	assert_int_equal(sockets_connect(&call, fd, &none, 1), -EINVAL);
 	close(fd);
 	close(peer);
-}
-
-static void a_full_unix_queue_is_waited_for(void **state)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-	socklen_t len = sizeof at;
-	int fds[3];
-
-	(void)state;
-	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at.sun_family), 0);      /* an abstract name */
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
-	assert_int_equal(listen(listener, 0), 0);
-	for (size_t i = 0; i < 3; i++)
-		fds[i] = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(sockets_connect(&call, fds[0], &at, len), 0);
-	assert_int_equal(sockets_connect(&call, fds[1], &at, len), MUST_WAIT);
-	call.may_wait = true;
-	set_timeout(fds[1], 50);
-	assert_int_equal(sockets_connect(&call, fds[1], &at, len), -EAGAIN);
-	close(accept(listener, NULL, NULL));
-	progress = (struct progress){ 0 };
-	assert_int_equal(sockets_connect(&call, fds[2], &at, len), 0);
-	for (size_t i = 0; i < 3; i++)
-		close(fds[i]);
-	close(listener);
-}
-
-/* A unix listener with room for one, which is taken. */
-static int full_listener(struct sockaddr_un *at, socklen_t *len, int *taker)
-{
-	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	*at = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	*len = sizeof *at;
-	*taker = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)at, sizeof at->sun_family), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)at, len), 0);
-	assert_int_equal(listen(listener, 0), 0);
-	assert_int_equal(connect(*taker, (struct sockaddr *)at, *len), 0);
-	return listener;
-}
-
-/* Plays another thread of the caller, which is always in time. */
-static bool take_the_flag_away(long nr, const long *args, long *result)
-{
-	if (nr == SYS_connect)
-		fcntl((int)args[0], F_SETFL, 0);
-	return answer_validity(nr, args, result);
-}
-
-static void no_task_is_left(void)
-{
-	assert_int_equal(waitpid(-1, NULL, WNOHANG | __WCLONE), -1);
-	assert_int_equal(errno, ECHILD);
-}
-
-static void a_full_unix_queue_holds_nobody_whatever_is_done_to_the_flag(void **state)
-{
-	const uint64_t one = 1;
-	struct sockaddr_un at;
-	socklen_t len;
-	int taker;
-	int listener = full_listener(&at, &len, &taker);
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	(void)state;
-	sys_seam = take_the_flag_away;
-	alarm(30);              /* what waits in the kernel waits for good */
-	assert_int_equal(sockets_connect(&call, fd, &at, len), MUST_WAIT);
-	no_task_is_left();
-	call.may_wait = true;
-	assert_int_equal(sys_write(s->wake, &one, sizeof one), sizeof one);
-	assert_int_equal(sockets_connect(&call, fd, &at, len), -ESRCH);
-	no_task_is_left();
-	alarm(0);
-	close(fd);
-	close(taker);
-	close(listener);
-}
-
-static void *accept_later(void *arg)
-{
-	usleep(200000);
-	close(accept(*(int *)arg, NULL, NULL));
-	return NULL;
-}
-
-static void a_unix_connect_is_made_as_soon_as_there_is_room(void **state)
-{
-	struct sockaddr_un at;
-	socklen_t len;
-	int taker;
-	int listener = full_listener(&at, &len, &taker);
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	int patient = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	int before = fault_open_fds();
-	pthread_t thread;
-
-	(void)state;
-	assert_int_equal(sockets_connect(&call, patient, &at, len), -EAGAIN);
-	call.may_wait = true;
-	assert_int_equal(pthread_create(&thread, NULL, accept_later, &listener), 0);
-	assert_int_equal(sockets_connect(&call, fd, &at, len), 0);
-	pthread_join(thread, NULL);
-	no_task_is_left();
-	assert_int_equal(fault_open_fds(), before);
-	close(patient);
-	close(fd);
-	close(taker);
-	close(listener);
 }
 
 /* --- descriptors --- */
@@ -867,9 +754,6 @@ int main(void)
 		TEST(a_connection_that_was_shut_down_meanwhile_is_not_begun_again),
 		TEST(a_pending_signal_ends_the_wait),
 		TEST(datagrams_connect_without_a_switch_of_the_flag),
-		TEST(a_full_unix_queue_is_waited_for),
-		TEST(a_full_unix_queue_holds_nobody_whatever_is_done_to_the_flag),
-		TEST(a_unix_connect_is_made_as_soon_as_there_is_room),
 		TEST(who_waits_leaves_the_upper_half_of_the_numbers_to_the_host),
 		TEST(a_waiting_connect_holds_no_descriptor_but_the_socket),
 		TEST(sigpipe_goes_to_the_task_itself_and_to_a_number_only_on_old_kernels),
