@@ -160,7 +160,11 @@ int after_end(const struct after *a, const sandlock_sandbox *box)
 		write_report(a, box);
 	if (a->status_fd >= 0)
 		write_status(a, box);
-	if (!say_reason(a, box) && status != 0 && !a->quiet)
-		say_failure(a, box, status);
+	if (!say_reason(a, box)) {
+		if (status != 0 && !a->quiet)
+			say_failure(a, box, status);
+	} else if (sandlock_exit_kind(box) == SANDLOCK_TIMED_OUT && !a->quiet && !a->report && sandlock_refusal_count(box)) {
+		say_refusals(box);      /* most often what it waited or tried again for */
+	}
 	return status < 0 ? EXIT_OWN_FAILURE : status;
 }

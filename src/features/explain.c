@@ -96,6 +96,17 @@ static bool is_own_proc(const struct grants *grants, const char *path)
 	return grants->own_proc && strncmp(path, "/proc/", 6) == 0 && path[6] >= '0' && path[6] <= '9';
 }
 
+static void record(const struct look *l, unsigned right, const char *target, const struct str *rule, const struct str *flag)
+{
+	l->call->kernel->refuse(l->call, &(struct refusal){
+		.operation = hint_verb_of(right),
+		.target = target,
+		.rule = rule->rc == 0 ? rule->buf : "no grant covers it",
+		.flag = flag->rc == 0 ? flag->buf : NULL,
+		.errnum = EACCES,
+	});
+}
+
 /* Records each right of `access` that the grants do not give on `grantee`; `target` is what the program asked for. */
 static void compare(const struct look *l, const char *grantee, const char *target, unsigned access)
 {
@@ -110,15 +121,25 @@ static void compare(const struct look *l, const char *grantee, const char *targe
 		AUTO(str) struct str rule = STR(2 * PATH_MAX);
 		AUTO(str) struct str flag = STR(5 * PATH_MAX);
 		hint_add_rule(&rule, grants, grantee);
+		hint_add_preset(&rule, l->explain->policy, grantee, rights[i]);
 		hint_add(&flag, hint_flag_of(rights[i]), grantee);
-		l->call->kernel->refuse(l->call, &(struct refusal){
-			.operation = hint_verb_of(rights[i]),
-			.target = target,
-			.rule = rule.rc == 0 ? rule.buf : "no grant covers it",
-			.flag = flag.rc == 0 ? flag.buf : NULL,
-			.errnum = EACCES,
-		});
+		record(l, rights[i], target, &rule, &flag);
 	}
+}
+
+/* A name that the program makes or removes in `folder`. */
+static void compare_name(const struct look *l, const char *folder, const char *name, const char *maker)
+{
+	AUTO(str) struct str rule = STR(4 * PATH_MAX);
+	AUTO(str) struct str flag = STR(5 * PATH_MAX);
+	const struct hint_new n = { .policy = l->explain->policy, .folder = folder, .path = name, .maker = maker };
+
+	if (grants_find(l->explain->grants, folder, ACCESS_WRITE))
+		return;
+	if (hint_add_new(&n, &rule, &flag))
+		record(l, ACCESS_WRITE, name, &rule, &flag);
+	else
+		compare(l, folder, name, ACCESS_WRITE);
 }
 
 /* Whether the path names something; its real path in `out` then. Objects without a path are nobody's matter. */
@@ -158,8 +179,9 @@ static bool split(const char *path, char *parent, const char **name)
 	return true;
 }
 
-/* Making or removing a name needs write on the directory that holds it. */
-static void look_at_parent(const struct look *l)
+/* Making or removing a name needs write on the directory that holds it. `maker` makes it beforehand, so that it can be
+ * granted instead; NULL: that would not do. */
+static void look_at_parent(const struct look *l, const char *maker)
 {
 	AUTO(str) struct str target = STR(2 * PATH_MAX);
 	char parent[PATH_MAX];
@@ -169,7 +191,7 @@ static void look_at_parent(const struct look *l)
 	if (!split(l->path, parent, &name) || !resolve(l, l->dirfd, parent, 0, real))
 		return;
 	str_addf(&target, "%s/%.*s", strcmp(real, "/") == 0 ? "" : real, (int)strcspn(name, "/"), name);
-	compare(l, real, target.rc == 0 ? target.buf : real, ACCESS_WRITE);
+	compare_name(l, real, target.rc == 0 ? target.buf : real, maker);
 }
 
 static unsigned access_of_open(uint64_t flags)
@@ -191,7 +213,7 @@ static void look_at_open(const struct look *l, uint64_t flags)
 		if (!(flags & O_CREAT && flags & O_EXCL))
 			compare(l, real, real, access_of_open(flags));
 	} else if (flags & O_CREAT && !exists(l)) {
-		look_at_parent(l);
+		look_at_parent(l, flags & O_EXCL ? NULL : "touch");
 	}
 }
 
@@ -228,14 +250,14 @@ static void look_at(const struct look *l, const struct sight *s)
 		break;
 	case CREATES:
 		if (!exists(l))         /* else it is EEXIST, whatever is granted */
-			look_at_parent(l);
+			look_at_parent(l, strncmp(s->syscall, "mkdir", 5) == 0 ? "mkdir -p" : NULL);
 		break;
 	case REMOVES:
 		if (exists(l))
-			look_at_parent(l);
+			look_at_parent(l, NULL);
 		break;
 	case REPLACES:
-		look_at_parent(l);
+		look_at_parent(l, NULL);
 		break;
 	}
 }
@@ -289,7 +311,7 @@ static struct verdict tell(const struct call *call, const char *operation, const
 static struct verdict on_connect(const struct call *call, void *state)
 {
 	const struct explain *e = state;
-	struct nethint hint = { .proto = NET_TCP };
+	struct nethint hint = { .proto = NET_TCP, .policy = e->policy };
 	AUTO(str) struct str target = STR(512);
 	AUTO(str) struct str flag = STR(512);
 

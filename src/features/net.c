@@ -164,7 +164,7 @@ static void print_rule(const struct question *q, const struct nethint *hint, str
 
 static int refuse(const struct call *call, const struct question *q, int errnum)
 {
-	struct nethint hint = { .proto = q->socket->proto, .to = q->to };
+	struct nethint hint = { .proto = q->socket->proto, .to = q->to, .policy = q->net->policy };
 	AUTO(str) struct str target = STR(512);
 	AUTO(str) struct str rule = STR(1024);
 	AUTO(str) struct str flag = STR(512);

@@ -187,6 +187,9 @@ static const struct word *denied_by_user(const struct policy *p, const struct sy
 static const char no_udp[] = "no rule allows UDP; a name that a rule has is looked up by sandlock itself";
 static const char udp_flag[] = "--net-allow NAME:PORT";
 
+/* SOCK_STREAM with CLOEXEC and NONBLOCK: what libc asks for in every program that lists a user, and others do as well. */
+#define NAME_CACHE_SOCKET 0x80801
+
 /* What joins a group. */
 #define NO_GROUP NET_UDP, "no rule allows UDP to a group", "--net-allow udp://GROUP:PORT"
 
@@ -248,6 +251,8 @@ static const char *add_rule(struct str *out, const struct refusals *r, const str
 	}
 	if (g) {
 		str_add(out, g->rule);
+		if (g->family == 1 && call->raw[1] == NAME_CACHE_SOCKET)
+			str_add(out, "; where libc only wants its name cache, nothing is missing");
 		return g->flag;
 	}
 	str_add(out, info && info->klass == CLASS_SPECIAL ? "refused in every sandbox with these arguments" :
@@ -274,6 +279,7 @@ static struct verdict on_any(const struct call *call, void *state)
 		.rule = rule.rc == 0 ? rule.buf : "refused by the system call rules",
 		.flag = flag,
 		.errnum = v.errnum,
+		.looks_up = flag == udp_flag,
 	});
 	return v_errno(v.errnum);
 }

@@ -1,8 +1,12 @@
 /* The option that would grant what was refused, as a person can type it. */
 #include "policy/hint.h"
 
+#include <string.h>
+
 #include "base/mem.h"
+#include "base/path.h"
 #include "policy/explain.h"
+#include "policy/presets.h"
 
 static const struct {
 	unsigned access;
@@ -53,4 +57,62 @@ void hint_add_rule(struct str *out, const struct grants *grants, const char *pat
 		str_addf(out, "%s%s", between, rights[i].noun);
 		between = " and ";
 	}
+}
+
+void hint_add_preset(struct str *out, const struct policy *p, const char *path, unsigned access)
+{
+	const char *name = preset_offering(p, path, access);
+
+	if (name)
+		str_addf(out, "; preset %s grants it", name);
+}
+
+/* --- what does not exist yet --- */
+
+/* The caches that presets of the policy would grant and that cannot exist, since `path` does not. */
+static const char *add_missing_caches(const struct hint_new *n, struct str *made, struct str *flag)
+{
+	const struct preset_entry *entries;
+	size_t count = policy_preset_entries(n->policy, &entries);
+	const char *preset = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!(entries[i].access & ACCESS_WRITE) || !path_is_beneath(entries[i].path, n->path))
+			continue;
+		preset = entries[i].preset;
+		str_addc(made, ' ');
+		str_add_shell(made, entries[i].path);
+		str_add(flag, flag->len ? " " : "");
+		hint_add(flag, "-w", entries[i].path);
+	}
+	return preset;
+}
+
+static bool is_wide(const struct hint_new *n)
+{
+	const char *home = n->policy->home;
+
+	return strcmp(n->folder, "/") == 0 || (home && path_is_beneath(home, n->folder));
+}
+
+bool hint_add_new(const struct hint_new *n, struct str *rule, struct str *flag)
+{
+	AUTO(str) struct str made = STR(4 * PATH_SIZE);
+	const char *preset = n->maker ? add_missing_caches(n, &made, flag) : NULL;
+
+	if (preset) {
+		str_addf(rule, "preset %s grants its caches once they exist: mkdir -p%s", preset, made.rc == 0 ? made.buf : "");
+		return true;
+	}
+	if (!is_wide(n))
+		return false;
+	hint_add(flag, "-w", n->maker ? n->path : n->folder);
+	str_add(rule, "no grant covers it; ");
+	if (n->maker) {
+		str_addf(rule, "it can be granted once it exists: %s ", n->maker);
+		str_add_shell(rule, n->path);
+	} else {
+		str_addf(rule, "what allows it opens the whole of %s", n->folder);
+	}
+	return true;
 }

@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "policy/grants.h"
+#include "policy/policy.h"
 
 /* The short flag of one right of enum access: "-r", "-w", "-x". */
 const char *hint_flag_of(unsigned access);
@@ -13,6 +14,24 @@ const char *hint_verb_of(unsigned access);
 
 /* Adds `flag`, a blank and `value`, the value in single quotes where a shell would take it apart. */
 void hint_add(struct str *out, const char *flag, const char *value);
+
+/* A name that the program wants to make in a folder that exists. */
+struct hint_new {
+	const struct policy *policy;    /* frozen */
+	const char *folder;             /* canonical */
+	const char *path;               /* the name in it */
+	const char *maker;              /* what makes it beforehand: "mkdir -p", "touch"; NULL: a grant of it would not do */
+};
+
+/*
+ * Most often it is the folder that has to be granted: false, and nothing is added. Not where that is the home directory
+ * or one above it, which is everything; and a preset grants its caches by themselves once they exist. Then `flag` gets
+ * the options, and `rule` why and what has to be made first.
+ */
+bool hint_add_new(const struct hint_new *n, struct str *rule, struct str *flag);
+
+/* Adds "; preset NAME grants it" where a preset that the policy has not would do so. */
+void hint_add_preset(struct str *out, const struct policy *p, const char *path, unsigned access);
 
 /* Adds why the grants do not give `access` on `path`: the nearest grant and what it gives, or that there is none. */
 void hint_add_rule(struct str *out, const struct grants *grants, const char *path);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "policy/network.h"
+#include "policy/ports.h"
 
 #define USUAL_PORT 443
 
@@ -39,6 +40,16 @@ bool nethint_is_dns(const struct nethint *hint)
 	return hint->proto != NET_ICMP && hint->to.port == NETHINT_DNS_PORT && !hint->name[0];
 }
 
+/* What the kernel gives to whoever asks for port 0, unless its administrator set another range. */
+#define CHOSEN_FIRST 32768
+#define CHOSEN_LAST 60999
+
+static bool is_chosen_port(const struct nethint *hint)
+{
+	return hint->policy && hint->proto != NET_ICMP && addr_kind(&hint->to) == ADDR_LOOPBACK &&
+	       hint->to.port >= CHOSEN_FIRST && hint->to.port <= CHOSEN_LAST && ports_has(&hint->policy->bind_ports, 0);
+}
+
 void nethint_add_flag(struct str *out, const struct nethint *hint)
 {
 	str_add(out, "--net-allow ");
@@ -48,7 +59,13 @@ void nethint_add_flag(struct str *out, const struct nethint *hint)
 	}
 	/* A metadata service is opened by its address alone. */
 	if (!hint->name[0] || addr_kind(&hint->to) == ADDR_METADATA) {
-		net_destination_print(hint->proto, &hint->to, out);
+		struct addr to = hint->to;
+		bool chosen = is_chosen_port(hint);
+
+		to.port = chosen ? CHOSEN_FIRST : to.port;
+		net_destination_print(hint->proto, &to, out);
+		if (chosen)
+			str_addf(out, "-%d", CHOSEN_LAST);
 		return;
 	}
 	str_addf(out, "%s://%s", net_proto_name(hint->proto), hint->name);

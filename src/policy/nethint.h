@@ -13,6 +13,7 @@ struct nethint {
 	enum net_proto proto;
 	struct addr to;
 	char name[NETHINT_NAME];        /* of the rules' names the one that the address stands for; "": none does */
+	const struct policy *policy;    /* may be NULL: then a port that the kernel chose is not told from others */
 };
 
 /* Fills in the name as it is at `now_ns`, whatever port and protocol its rules have. Matcher and openings may be NULL:
@@ -24,7 +25,8 @@ void nethint_add_target(struct str *out, const struct nethint *hint);
 
 /*
  * "--net-allow tcp://api.example.com:80": the name where there is one, since its addresses change. A name server without
- * a name is not advised: it would answer everything, and sandlock looks up the names of rules itself.
+ * a name is not advised: it would answer everything, and sandlock looks up the names of rules itself. Where the program
+ * may listen on a port that the kernel chooses, one of those on this machine is another next time: all of them then.
  */
 void nethint_add_flag(struct str *out, const struct nethint *hint);
 

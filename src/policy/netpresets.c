@@ -2,6 +2,7 @@
 #include "policy/netpresets.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -131,6 +132,31 @@ const struct net_preset *net_preset_by_name(struct view name)
 	for (size_t i = 0; i < net_preset_count; i++)
 		if (view_is(name, net_presets[i].name))
 			return &net_presets[i];
+	return NULL;
+}
+
+/* Interpreted tools name themselves after their first word too: "npm install x". */
+static const struct {
+	const char *program;
+	const char *preset;
+} users[] = {
+	{ "npm", "npm" },         { "npx", "npm" },      { "pnpm", "npm" },        { "node-gyp", "npm" },
+	{ "yarn", "yarn" },       { "pip", "pypi" },     { "pip3", "pypi" },       { "uv", "pypi" },
+	{ "poetry", "pypi" },     { "pipx", "pypi" },    { "conda", "conda" },     { "mamba", "conda" },
+	{ "cargo", "crates" },    { "rustup", "rustup" }, { "go", "golang" },      { "gem", "rubygems" },
+	{ "bundle", "rubygems" }, { "bundler", "rubygems" }, { "mvn", "maven" },   { "gradle", "gradle" },
+	{ "dotnet", "nuget" },    { "nuget", "nuget" },  { "composer", "packagist" }, { "apt", "apt" },
+	{ "apt-get", "apt" },     { "apk", "alpine" },   { "gh", "github" },       { "glab", "gitlab" },
+	{ "huggingface-cli", "huggingface" }, { "hf", "huggingface" },
+};
+
+const char *net_preset_of_program(const char *comm)
+{
+	size_t len = strcspn(comm, " ");
+
+	for (size_t i = 0; i < ARRAY_SIZE(users); i++)
+		if (strlen(users[i].program) == len && strncmp(users[i].program, comm, len) == 0)
+			return users[i].preset;
 	return NULL;
 }
 

@@ -226,6 +226,37 @@ static int add_preset(struct policy *p, const struct preset *preset)
 	return rc;
 }
 
+/* Whether an entry of the tables, whose "~" is the home directory, covers the path. */
+static bool entry_covers(const struct policy *p, const struct preset_entry *entry, const char *path)
+{
+	size_t home = entry->path[0] == '~' && p->home ? strlen(p->home) : 0;
+
+	if (entry->path[0] != '~')
+		return path_is_beneath(path, entry->path);
+	return home && strncmp(path, p->home, home) == 0 && path_is_beneath(path + home, entry->path + 1);
+}
+
+static bool is_taken(const struct policy *p, const struct preset_entry *entry, const char *path)
+{
+	for (size_t i = 0; i < p->preset_len; i++)
+		if ((entry->access & ~p->preset_entries[i].access) == 0 && path_is_beneath(path, p->preset_entries[i].path))
+			return true;
+	return false;
+}
+
+const char *preset_offering(const struct policy *p, const char *path, unsigned access)
+{
+	for (size_t i = 0; i < preset_count; i++)
+		for (size_t k = 0; k < presets[i].count; k++) {
+			const struct preset_entry *entry = &presets[i].entries[k];
+
+			if ((access & ~entry->access) == 0 && !entry->device && entry_covers(p, entry, path) &&
+			    !is_taken(p, entry, path))
+				return presets[i].name;
+		}
+	return NULL;
+}
+
 /* Included presets come first, so that an entry is named after the most general one. */
 static int add_chain(struct policy *p, const struct preset *preset)
 {

@@ -37,6 +37,9 @@ extern const size_t preset_count;
 
 const struct preset *preset_by_name(struct view name);
 
+/* The first preset that grants all of `access` on a path and of which the policy has no such path; NULL: none does. */
+const char *preset_offering(const struct policy *p, const char *path, unsigned access);
+
 /* For the option table: refuses an unknown name with the list of the known ones. */
 int preset_check(struct view name, const char *origin, struct error *err);
 

@@ -26,6 +26,7 @@ enum when {
 	IF_DATAGRAMS,           /* ... either of them */
 	IF_JOINS,               /* ... UDP sockets, and the groups feature judges which groups they join */
 	IF_NO_UNIX,             /* no socket with a path may be connected to */
+	IF_NO_UNIX_UNASKED,     /* ... and nobody asked (--explain) for what every program tries */
 	IF_NO_UNIX_DATAGRAMS,
 	IF_STAND_IN,            /* ... but libc asks about interfaces on one, and the interfaces feature has another for it */
 	IF_NOT_JUDGED,          /* the network rules need a judge of addresses, and no feature is one: nothing leaves */
@@ -121,9 +122,12 @@ static const struct arg_row arg_rows[] = {
 	 * A path can name a socket of the host. Only datagram sockets can do so in each send, a pair of them too; the kernel
 	 * makes a datagram socket of SOCK_RAW.
 	 */
-	/* As glibc asks for the name cache in every program that lists a user: nobody wants to read of that. */
-	{ "socket", IF_NO_UNIX, EQ_AND(0, 1) },
-	{ "socket", IF_NO_UNIX, EQ(1, 0x80801, SILENT(EACCES)) },       /* SOCK_STREAM, CLOEXEC and NONBLOCK */
+	/*
+	 * As glibc asks for the name cache in every program that lists a user: nobody wants to read of that. Run times like
+	 * Go's and node's ask for every socket in this way, so --explain names it.
+	 */
+	{ "socket", IF_NO_UNIX_UNASKED, EQ_AND(0, 1) },
+	{ "socket", IF_NO_UNIX_UNASKED, EQ(1, 0x80801, SILENT(EACCES)) },       /* SOCK_STREAM, CLOEXEC and NONBLOCK */
 	{ "socket", IF_STAND_IN, EQ_AND(0, 1) },
 	{ "socket", IF_STAND_IN, MASKED(1, SOCK_KIND, 2, STOOD_IN_FOR) },
 	{ "socket", IF_NO_UNIX, EQ(0, 1, REFUSE(EACCES)) },
@@ -390,6 +394,8 @@ static bool row_counts(const struct sysrules *r, const struct policy *p, const s
 		return policy_judges_joins(p);
 	case IF_NO_UNIX:
 		return !policy_reaches_unix(p);
+	case IF_NO_UNIX_UNASKED:
+		return !policy_reaches_unix(p) && !p->explain;
 	case IF_STAND_IN:
 		return r->supervised && !policy_has_unix_datagrams(p);
 	case IF_NO_UNIX_DATAGRAMS:

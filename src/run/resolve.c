@@ -16,6 +16,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "policy/explain.h"
 #include "policy/presets.h"
 #include "run/pin.h"
 
@@ -91,6 +92,17 @@ static void add_hint(struct str *hint, const char *path)
 		 top[strlen(top) - 1] == '/' || strcmp(top, ".") == 0 ? "" : "/", near.buf);
 }
 
+/* What to type instead where nothing is misspelt. */
+static void add_remedy(struct str *hint, const struct word *word)
+{
+	if (word->text[0] == '~') {
+		str_add(hint, "; a shell replaces ~ only at the start of a word: write $HOME");
+	} else if (strcmp(word->origin, "--fs-write") == 0) {
+		str_add(hint, "; to make it first: mkdir -p ");
+		str_add_shell(hint, word->text);
+	}
+}
+
 static int refuse_path(const struct word *word, int rc, struct error *err)
 {
 	AUTO(str) struct str shown = STR(600);
@@ -105,6 +117,8 @@ static int refuse_path(const struct word *word, int rc, struct error *err)
 		why = "is a symbolic link whose target does not exist";
 	else if (rc == -ENOENT)
 		add_hint(&hint, word->text);
+	if (rc == -ENOENT && hint.len == 0)
+		add_remedy(&hint, word);
 	return error_set(err, ERR_POLICY, rc, "%s: '%s' %s%s", word->origin, shown.rc == 0 ? shown.buf : "(path)", why,
 			 hint.rc == 0 && hint.len ? hint.buf : "");
 }

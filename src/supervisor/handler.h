@@ -96,6 +96,7 @@ struct refusal {
 	const char *rule;       /* what decided: "no grant covers it", "--max-processes 4" */
 	const char *flag;       /* what would grant it: "-w /srv/data", or NULL when nothing does */
 	int errnum;             /* what the child saw; 0: success, and what it sent was dropped */
+	bool looks_up;     /* it looks a name up: where a network preset is for the caller's program, the flag gets it too */
 };
 
 struct call;

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "policy/netpresets.h"
 #include "supervisor/binding.h"
 #include "supervisor/childmem.h"
 #include "supervisor/domains.h"
@@ -405,10 +406,17 @@ static void ob_unlisten(const struct call *call, int sock)
 
 static void ob_refuse(const struct call *call, const struct refusal *refusal)
 {
+	AUTO(str) struct str flag = STR(256);
+	struct refusal told = *refusal;
 	char name[COMM_SIZE];
 	ssize_t n = read_comm(call->tid, name);
+	const char *preset = n > 0 && told.looks_up ? net_preset_of_program(name) : NULL;
 
-	report_add(owner(call)->report, call->tid, n > 0 ? name : "?", refusal);
+	if (preset) {
+		str_addf(&flag, "--net-preset %s, or %s", preset, told.flag);
+		told.flag = flag.rc == 0 ? flag.buf : told.flag;
+	}
+	report_add(owner(call)->report, call->tid, n > 0 ? name : "?", &told);
 }
 
 /* --- metadata --- */

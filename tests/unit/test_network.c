@@ -358,6 +358,19 @@ static void every_preset_is_made_of_rules(void **state)
 	}
 }
 
+static void a_program_is_known_by_its_first_word(void **state)
+{
+	static const char *const programs[] = { "npm", "npx", "yarn", "pip3", "uv", "cargo", "go", "gem", "mvn", "apt-get", "hf" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+		assert_non_null(net_preset_by_name(view_of(net_preset_of_program(programs[i]))));
+	assert_string_equal(net_preset_of_program("npm install is-"), "npm");
+	assert_null(net_preset_of_program("np"));
+	assert_null(net_preset_of_program("npmx"));
+	assert_null(net_preset_of_program(""));
+}
+
 static void every_allocation_of_a_freeze_may_fail(void **state)
 {
 	(void)state;
@@ -391,6 +404,7 @@ int main(void)
 		cmocka_unit_test(sockets_by_path_are_reached_by_grants),
 		cmocka_unit_test(a_copy_of_a_frozen_policy_can_be_frozen_again),
 		cmocka_unit_test(every_preset_is_made_of_rules),
+		cmocka_unit_test(a_program_is_known_by_its_first_word),
 		cmocka_unit_test(every_allocation_of_a_freeze_may_fail),
 	};
 

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "policy/grants.h"
+#include "policy/hint.h"
 #include "policy/policy.h"
 #include "policy/presets.h"
 
@@ -142,6 +143,51 @@ static void test_an_unknown_preset_is_refused_with_the_known_ones(void **state)
 	policy_free(p);
 }
 
+static void test_a_preset_offers_what_the_policy_has_not(void **state)
+{
+	struct policy *p = extended("node", NULL, "/h");
+
+	(void)state;
+	assert_string_equal(preset_offering(p, "/tmp/x", ACCESS_WRITE), "build");
+	assert_string_equal(preset_offering(p, "/h/.cache/pip/x", ACCESS_WRITE), "python");
+	assert_string_equal(preset_offering(p, "/etc/profile.d", ACCESS_READ), "agent");
+	assert_null(preset_offering(p, "/h/.cache", ACCESS_WRITE));             /* more than any preset grants */
+	assert_null(preset_offering(p, "/etc/gitconfig", ACCESS_WRITE));        /* to read only */
+	assert_null(preset_offering(p, "/h/.npm/_cacache", ACCESS_WRITE));      /* has it */
+	assert_null(preset_offering(p, "/ho/.cache/pip", ACCESS_WRITE));
+	assert_null(preset_offering(p, "/etc/shadow", ACCESS_READ));
+	policy_free(p);
+}
+
+static void test_the_advice_for_a_name_that_is_made_is_never_the_home_directory(void **state)
+{
+	static const struct {
+		const char *folder, *path, *maker, *flag, *rule;
+	} rows[] = {
+		{ "/h", "/h/.x", "mkdir -p", "-w /h/.x", "no grant covers it; it can be granted once it exists: mkdir -p /h/.x" },
+		{ "/", "/a b", "touch", "-w '/a b'", "no grant covers it; it can be granted once it exists: touch '/a b'" },
+		{ "/h", "/h/.x", NULL, "-w /h", "no grant covers it; what allows it opens the whole of /h" },
+		{ "/h", "/h/.npm", "mkdir -p", "-w /h/.npm/_cacache -w /h/.npm/_logs",
+		  "preset node grants its caches once they exist: mkdir -p /h/.npm/_cacache /h/.npm/_logs" },
+		{ "/h/.cache", "/h/.cache/yarn", "mkdir -p", "-w /h/.cache/yarn",
+		  "preset node grants its caches once they exist: mkdir -p /h/.cache/yarn" },
+		{ "/h/a", "/h/a/b", "mkdir -p", NULL, NULL },
+	};
+	struct policy *p = extended("node", NULL, "/h");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct hint_new n = { p, rows[i].folder, rows[i].path, rows[i].maker };
+		AUTO(str) struct str rule = STR(1000);
+		AUTO(str) struct str flag = STR(1000);
+
+		assert_int_equal(hint_add_new(&n, &rule, &flag), rows[i].flag != NULL);
+		assert_string_equal(flag.len ? flag.buf : "", rows[i].flag ? rows[i].flag : "");
+		assert_string_equal(rule.len ? rule.buf : "", rows[i].rule ? rows[i].rule : "");
+	}
+	policy_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +198,8 @@ int main(void)
 		cmocka_unit_test(test_other_presets_bring_base_along_and_paths_are_joined),
 		cmocka_unit_test(test_paths_below_home_need_a_home),
 		cmocka_unit_test(test_an_unknown_preset_is_refused_with_the_known_ones),
+		cmocka_unit_test(test_a_preset_offers_what_the_policy_has_not),
+		cmocka_unit_test(test_the_advice_for_a_name_that_is_made_is_never_the_home_directory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

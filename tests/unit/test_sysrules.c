@@ -212,6 +212,19 @@ static void file_attributes_are_refused_unless_a_feature_judges_them(void **stat
 	sysrules_free(r);
 }
 
+static void a_socket_as_for_the_name_cache_is_named_only_where_all_is_explained(void **state)
+{
+	(void)state;
+	struct sysrules *r = build_on(ARCH_X86_64, NULL, 0);
+	check(r, "socket", 1, 0x80801, SYS_ERRNO, EACCES);
+	check(r, "socket", 1, 0x80001, SYS_REFUSE, EACCES);
+	sysrules_free(r);
+	policy->explain = true;
+	r = build_on(ARCH_X86_64, NULL, 0);
+	check(r, "socket", 1, 0x80801, SYS_REFUSE, EACCES);
+	sysrules_free(r);
+}
+
 static void a_trap_that_nobody_could_answer_stops_the_start(void **state)
 {
 	static const struct trap unknown = { .syscall = "opne" };
@@ -423,6 +436,7 @@ int main(void)
 		WITH_POLICY(a_trap_with_a_test_takes_only_what_the_test_holds_for),
 		WITH_POLICY(two_traps_on_one_call_both_hold),
 		WITH_POLICY(file_attributes_are_refused_unless_a_feature_judges_them),
+		WITH_POLICY(a_socket_as_for_the_name_cache_is_named_only_where_all_is_explained),
 		WITH_POLICY(a_trap_that_nobody_could_answer_stops_the_start),
 		WITH_POLICY(a_denial_wins_over_everything),
 		WITH_POLICY(a_tcp_socket_joins_no_group_under_any_policy),
