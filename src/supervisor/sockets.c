@@ -115,15 +115,21 @@ void sockets_stop(struct supervisor *s)
 	pthread_mutex_unlock(&s->connect_lock);
 }
 
-/* Might connect wait on this socket, which blocks? Of those that come here, only one of TCP that is not connected. */
-static bool could_wait(int sock, const void *name, size_t len)
+static uint16_t family_of(const void *name, size_t len)
 {
 	uint16_t family = AF_UNSPEC;
-	uint8_t state;
 
 	if (len >= sizeof family)
 		memcpy(&family, name, sizeof family);
-	return family != AF_UNSPEC && option(sock, IPPROTO_TCP, TCP_INFO, &state, sizeof state) == 0 &&
+	return family;
+}
+
+/* Might connect wait on this socket, which blocks? Of those that come here, only one of TCP that is not connected. */
+static bool could_wait(int sock, const void *name, size_t len)
+{
+	uint8_t state;
+
+	return family_of(name, len) != AF_UNSPEC && option(sock, IPPROTO_TCP, TCP_INFO, &state, sizeof state) == 0 &&
 	       (state == TCP_IS_CLOSE || state == TCP_IS_SYN_SENT || state == TCP_IS_SYN_RECV);
 }
 
@@ -284,7 +290,9 @@ int sockets_connect(const struct call *call, int sock, const void *name, size_t 
 	bool waits;
 	int type = 0;
 
-	if (is_unix(sock) && option(sock, SOL_SOCKET, SO_TYPE, &type, sizeof type) == 0 && type != SOCK_DGRAM)
+	/* To an address of another family no unix socket waits. */
+	if (family_of(name, len) == AF_UNIX && option(sock, SOL_SOCKET, SO_TYPE, &type, sizeof type) == 0 &&
+	    type != SOCK_DGRAM)
 		return connect_stream(call, sock, name, len);
 	for (;;) {
 		int rc = failed_connection(call, sock);
