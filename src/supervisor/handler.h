@@ -174,6 +174,7 @@ struct progress {
 	unsigned messages;      /* whole messages of a sendmmsg or recvmmsg */
 	int wake;               /* after V_PARK: 0, the socket is readable; else why the wait is over, as of wait_to_send */
 	unsigned waits;         /* in a row, without anything done in between */
+	uint64_t seen;          /* signals to the caller's process that were pending at the last look */
 	int first;              /* what the first try of a connect said: -EINPROGRESS or -EALREADY */
 	uint64_t turn;          /* when the worker took it up, in CLOCK_MONOTONIC */
 	bool crowded;           /* the last try had to give its descriptors back: pause before the next */

@@ -22,6 +22,7 @@
 
 #define FIRST_SLICE_NS 4000000ULL
 #define LAST_SLICE_NS 100000000ULL
+#define DOUBLINGS 4
 #define SECOND_NS 1000000000ULL
 
 struct task_signals {
@@ -129,18 +130,28 @@ static int after_slice(const struct call *call, ksigset *seen, bool crowded)
 	return MUST_WAIT;
 }
 
+/*
+ * What cannot be polled for is tried again, less and less often, since a hundred callers that sleep would else keep us
+ * busy. None waits for longer than it has waited already.
+ */
+static uint64_t first_slice(const struct progress *p, short events)
+{
+	const unsigned tries = events || p->waits < 2 ? 0 : p->waits - 2;
+
+	return FIRST_SLICE_NS << (tries < DOUBLINGS ? tries : DOUBLINGS);
+}
+
 int waiting_for(const struct call *call, int sock, int fd, short events)
 {
 	const struct supervisor *s = call->supervisor;
-	const struct progress *p = call->progress;
+	struct progress *p = call->progress;
 	/* No pidfd of the caller, which would be one more descriptor: its death is seen after a slice at most. */
 	struct pollfd polls[2] = {
 		{ .fd = events ? fd : -1, .events = events },
 		{ .fd = s->wake, .events = POLLIN },
 	};
 	bool crowded = waiting_is_crowded(sock > fd ? sock : fd);
-	uint64_t slice = FIRST_SLICE_NS;
-	ksigset seen = 0;
+	uint64_t slice = first_slice(p, events);
 
 	waiting_deadline(call, sock, SO_SNDTIMEO);
 	for (;;) {
@@ -150,7 +161,7 @@ int waiting_for(const struct call *call, int sock, int fd, short events)
 
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
-		rc = after_slice(call, &seen, crowded);
+		rc = after_slice(call, &p->seen, crowded);
 		if (rc < 0 || !events)
 			return rc;
 		slice = slice * 2 < LAST_SLICE_NS ? slice * 2 : LAST_SLICE_NS;

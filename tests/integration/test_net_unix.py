@@ -412,3 +412,35 @@ def test_a_message_bus_in_the_sandbox_serves_its_programs(tmp_path):
     done = box.check(box.run(*settings, "-w", tmp_path, "--", "sh",
                              "-c", script, tmp_path))
     assert '"org.freedesktop.DBus"' in done.stdout, done
+
+
+# The first thread leaves the signal to another one, which is in a send to a socket whose queue is full.
+INTERRUPTED = """
+import ctypes, errno, os, signal, socket, sys, threading, time
+libc = ctypes.CDLL(None, use_errno=True)
+signal.signal(signal.SIGUSR1, lambda *a: None)
+signal.siginterrupt(signal.SIGUSR1, True)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+full = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+full.bind(sys.argv[1])
+to = socket.AF_UNIX.to_bytes(2, sys.byteorder) + sys.argv[1].encode() + b"\\0"
+def send():
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+    while libc.sendto(s.fileno(), b"x", 1, 0, to, len(to)) == 1:
+        pass
+    print(errno.errorcode[ctypes.get_errno()], flush=True)
+    os._exit(0)
+threading.Thread(target=send, daemon=True).start()
+for i in range(100):        # one that comes before the queue is full interrupts nothing
+    time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+def test_a_signal_for_another_thread_than_the_first_interrupts_a_send_that_waits(tmp_path):
+    for place, command in ((tmp_path / "bare", []), (tmp_path / "in", [box.SANDLOCK, "run", "-q", "--unix-allow", tmp_path, "-w",
+                                                                         tmp_path, "--"])):
+        done = subprocess.run([*map(str, command), box.PYTHON, "-c", INTERRUPTED, str(place)], capture_output=True, text=True,
+                              timeout=60, stdin=subprocess.DEVNULL)
+        assert done.stdout == "EINTR\n", done

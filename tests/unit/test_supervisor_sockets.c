@@ -446,6 +446,34 @@ static void a_full_stream_says_whether_its_caller_waits(void **state)
 	close(pair[0]);
 }
 
+static long slept_ms;
+
+static bool note_sleep(long nr, const long *args, long *result)
+{
+	if (nr != SYS_ppoll)
+		return answer_validity(nr, args, result);
+	slept_ms = ((const struct timespec *)args[2])->tv_nsec / 1000000;
+	*result = 0;
+	return true;
+}
+
+static void what_cannot_be_polled_for_is_tried_less_and_less_often(void **state)
+{
+	static const long pauses[] = { 4, 8, 16, 32, 64, 64 };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	(void)state;
+	call.may_wait = true;
+	progress.waits = 1;             /* it was woken for nothing */
+	progress.turn = sys_now();
+	sys_seam = note_sleep;
+	for (size_t i = 0; i < ARRAY_SIZE(pauses); i++) {
+		assert_int_equal(sockets_wait_to_send(&call, fd, 0), 0);
+		assert_int_equal(slept_ms, pauses[i]);
+	}
+	close(fd);
+}
+
 /* --- control data --- */
 
 static union {
@@ -759,6 +787,7 @@ int main(void)
 		TEST(sigpipe_goes_to_the_task_itself_and_to_a_number_only_on_old_kernels),
 		TEST(an_address_is_decoded_by_its_length_and_never_beyond_the_kernels),
 		TEST(a_full_stream_says_whether_its_caller_waits),
+		TEST(what_cannot_be_polled_for_is_tried_less_and_less_often),
 		TEST(what_the_kernel_sends_later_is_what_was_given_to_it),
 		TEST(descriptors_are_fetched_from_the_caller),
 		TEST(a_descriptor_that_the_caller_lacks_fails_the_message),
