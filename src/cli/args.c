@@ -87,11 +87,28 @@ const char *args_nearest(const char *word, const char *(*get)(size_t index, cons
 	return nearest;
 }
 
+/* The first flag that has `word` as its last words: --fs-write for "write", --max-memory for "memory". */
+static const char *longer_flag(const char *word)
+{
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i < sandlock_option_count(); i++) {
+		const char *flag = policy_flag(i, NULL);
+		size_t all = flag ? strlen(flag) : 0;
+
+		if (all > len + 1 && flag[all - len - 1] == '-' && strcmp(flag + all - len, word) == 0)
+			return flag;
+	}
+	return NULL;
+}
+
 static const char *nearest_flag(const struct command *command, const char *word)
 {
 	const char *own = args_nearest(word, own_flag, command, command->option_count);
-	const char *other = NULL;
+	const char *other = command->takes_policy ? longer_flag(word) : NULL;
 
+	if (other)
+		return other;
 	if (command->takes_policy)
 		other = args_nearest(word, policy_flag, NULL, sandlock_option_count());
 	if (!own || !other)
@@ -130,6 +147,14 @@ static int refuse_value(const struct arg *arg, const char *what, struct error *e
 	return error_set(err, ERR_USAGE, -EINVAL, "%s %s", arg->name, what);
 }
 
+/* "--fs-write needs a value: --fs-write PATH" */
+static int refuse_missing(const struct arg *arg, struct error *err)
+{
+	const char *metavar = arg->own ? arg->own->metavar : sandlock_option_get(arg->index, SANDLOCK_OPTION_METAVAR);
+
+	return error_set(err, ERR_USAGE, -EINVAL, "%s needs a value: %s %s", arg->name, arg->name, metavar ? metavar : "VALUE");
+}
+
 static void name_it(struct arg *out, const struct found *found)
 {
 	const char *flag = found->own ? found->own->flag : policy_flag(found->index, NULL);
@@ -145,7 +170,7 @@ static int take_word(struct args *args, struct arg *out, struct error *err)
 {
 	out->value = args->argv[args->at];
 	if (!out->value)
-		return refuse_value(out, "needs a value", err);
+		return refuse_missing(out, err);
 	args->at++;
 	return 1;
 }

@@ -82,7 +82,7 @@ static void man_sentence(struct str *out, const char *text)
 	if (text[0] >= 'a' && text[0] <= 'z')
 		str_addc(out, (char)(text[0] - 'a' + 'A'));
 	add_roff(out, text[0] >= 'a' && text[0] <= 'z' ? text + 1 : text);
-	str_add(out, ".\n");
+	str_add(out, text[strlen(text) - 1] == '?' ? "\n" : ".\n");
 }
 
 static void man_rest(struct str *out, size_t index)
@@ -142,7 +142,7 @@ static const struct {
 	const char *type;
 	const char *toml;
 } toml_types[] = {
-	{ "flag", "boolean" }, { "count", "integer" }, { "size", "integer or string" },
+	{ "flag", "boolean" }, { "count", "integer" }, { "size", "string" },
 	{ "duration", "integer or string" }, { "percent", "integer" }, { "text", "string" }, { "path", "string" },
 	{ "list", "array of strings" }, { "paths", "array of strings" }, { "numbers", "array of integers" },
 	{ "ports", "array of integers or strings" }, { "rules", "array of strings" }, { "env", "table of strings" },

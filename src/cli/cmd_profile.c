@@ -165,6 +165,17 @@ static int show_preset(const char *name)
 	return out_result(&out);
 }
 
+/* The sentence that run -p has for it, and where the names are. */
+static int no_profile(const char *name, const char *path)
+{
+	AUTO(str) struct str shown = STR(200);
+	AUTO(str) struct str place = STR(4096);
+
+	out_say("there is no profile '%s': '%s' does not exist; sandlock profile list shows the profiles, profile presets the rest",
+		out_quote(&shown, name), out_quote(&place, path));
+	return EXIT_OWN_FAILURE;
+}
+
 static int show(const char *name)
 {
 	AUTO(str) struct str path = STR(4096);
@@ -181,6 +192,8 @@ static int show(const char *name)
 		return show_preset(name);
 	if (fd == -ENOENT && net_preset(name) >= 0)
 		return show_net_preset((size_t)net_preset(name));
+	if (fd == -ENOENT)
+		return no_profile(name, path.buf);
 	int rc = fd < 0 ? fd : fd_slurp(fd, PROFILE_MAX, &text, &len);
 
 	if (rc < 0)
@@ -196,9 +209,9 @@ static int delete(const char *name)
 
 	if (code != EXIT_DONE)
 		return code;
-	if (unlink(path.buf) < 0)
-		return fail_path("delete", path.buf, -errno);
-	return EXIT_DONE;
+	if (unlink(path.buf) == 0)
+		return EXIT_DONE;
+	return errno == ENOENT ? no_profile(name, path.buf) : fail_path("delete", path.buf, -errno);
 }
 
 /* By name, or by file when the word has a slash. */
@@ -213,14 +226,16 @@ static int lint(const char *name)
 		rc = sandlock_policy_load_file(policy, name, &err);
 	else if (policy)
 		rc = sandlock_policy_load_profile(policy, name, &err);
+	bool loaded = rc == 0;
 	if (rc == 0)
 		rc = assemble_defaults(policy, &err);
 	if (rc == 0)
 		rc = sandlock_policy_freeze(policy, &err);
 	if (rc < 0) {
+		bool contradicts = loaded && err && sandlock_error_category(err) == SANDLOCK_ERROR_POLICY;
 		int code = out_failure(err, false);
 
-		return code == EXIT_USAGE ? EXIT_NO : code;
+		return code == EXIT_USAGE || contradicts ? EXIT_NO : code;
 	}
 	str_add_quoted(&out, name, strlen(name));
 	str_add(&out, ": ok\n");

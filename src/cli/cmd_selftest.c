@@ -371,6 +371,19 @@ static enum mark test_one(const struct field *f, const struct probe_case *probe,
 	return mark;
 }
 
+static bool is_meant(const struct probe_case *probe, const char *only)
+{
+	return !only || strcmp(only, probe->name) == 0 || strcmp(only, probe->id) == 0;
+}
+
+static bool is_known(const char *only)
+{
+	for (size_t i = 0; i < probe_count(); i++)
+		if (is_meant(probe_at(i), only))
+			return true;
+	return false;
+}
+
 static int test_all(const struct field *f, const char *only)
 {
 	unsigned counts[MARK_MAX] = { 0 };
@@ -380,7 +393,7 @@ static int test_all(const struct field *f, const char *only)
 		AUTO(str) struct str line = STR(1000);
 		const struct probe_case *probe = probe_at(i);
 
-		if (only && strcmp(only, probe->name) != 0 && strcmp(only, probe->id) != 0)
+		if (!is_meant(probe, only))
 			continue;
 		counts[test_one(f, probe, &line)]++;
 		int code = out_result(&line);
@@ -392,8 +405,6 @@ static int test_all(const struct field *f, const char *only)
 		 counts[MARK_SKIPPED], counts[MARK_KNOWN], counts[MARK_FAILED]);
 	int code = out_result(&end);
 
-	if (code == EXIT_DONE && !counts[MARK_OK] && !counts[MARK_SKIPPED] && !counts[MARK_KNOWN] && !counts[MARK_FAILED])
-		return EXIT_USAGE;
 	return code == EXIT_DONE && counts[MARK_FAILED] ? EXIT_NO : code;
 }
 
@@ -410,6 +421,12 @@ static int run(const struct command *self, const char *const *argv)
 		return code;
 	if (argv[rest] && argv[rest + 1]) {
 		out_say("usage: sandlock selftest %s", self->synopsis);
+		return EXIT_USAGE;
+	}
+	if (!is_known(argv[rest])) {
+		AUTO(str) struct str shown = STR(200);
+
+		out_say("there is no attempt '%s'; sandlock selftest without a word makes them all", out_quote(&shown, argv[rest]));
 		return EXIT_USAGE;
 	}
 	int rc = field_open(&field);

@@ -14,6 +14,7 @@
 struct findings {
 	struct str text;
 	size_t count;
+	size_t wrong_words;     /* of them: about a value that is none, not about two options */
 };
 
 static void find(struct findings *f, const char *sentence)
@@ -157,6 +158,7 @@ static int join(struct findings *f, int rc, const struct error *inner)
 		return rc;
 	if (rc < 0)
 		find(f, inner->text);
+	f->wrong_words += rc < 0 && inner->kind == ERR_USAGE;
 	return 0;
 }
 
@@ -177,7 +179,7 @@ static int make_network(struct policy *p, struct findings *f)
 int policy_freeze(struct policy *p, struct error *err)
 {
 	AUTO(str) struct str text = STR(4096);
-	struct findings f = { text, 0 };
+	struct findings f = { .text = text };
 
 	if (p->frozen)
 		return 0;
@@ -195,7 +197,7 @@ int policy_freeze(struct policy *p, struct error *err)
 	if (rc == 0)
 		rc = text.rc;
 	if (rc == 0 && f.count)
-		return error_set(err, ERR_POLICY, -EINVAL, "%s", text.buf);
+		return error_set(err, f.wrong_words == f.count ? ERR_USAGE : ERR_POLICY, -EINVAL, "%s", text.buf);
 	if (rc == 0)
 		rc = policy_expand_presets(p);
 	if (rc < 0)

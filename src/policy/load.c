@@ -134,16 +134,26 @@ static const struct shape shapes[OPT_TYPE_MAX] = {
 	[OPT_PORTS] = { BIT(ARRAY), BIT(INTEGER) | BIT(STRING), "an array of strings or port numbers" },
 	[OPT_NET] = { BIT(ARRAY), BIT(STRING), "an array of strings" },
 	[OPT_ENV] = { BIT(TABLE), BIT(STRING), "a table of strings" },
-	[OPT_USER] = { BIT(STRING) | BIT(INTEGER), 0, "a number" },
+	[OPT_USER] = { BIT(STRING) | BIT(INTEGER), 0, "a string such as \"1000:1000\"" },
 	[OPT_ID] = { BIT(INTEGER), 0, "a whole number" },
 };
+
+/* What to write instead, where a value of the right type is near. */
+static const char *remedy(enum toml_type is, unsigned allowed)
+{
+	if (allowed == BIT(ARRAY) && (is == TOML_STRING || is == TOML_INTEGER))
+		return "; put it into [ ]";
+	if (allowed == BIT(STRING) && is == TOML_INTEGER)
+		return "; put it into quotes";
+	return allowed == BIT(INTEGER) && is == TOML_STRING ? "; leave the quotes out" : "";
+}
 
 static int check_type(const struct loading *l, const struct place *at, const struct toml_value *value, unsigned allowed)
 {
 	if (allowed & 1U << value->type)
 		return 0;
-	return REFUSE(l, value, "%s: must be %s, not %s", at->key, shapes[at->row->type].want,
-		      toml_type_name(value->type));
+	return REFUSE(l, value, "%s: must be %s, not %s%s", at->key, shapes[at->row->type].want,
+		      toml_type_name(value->type), remedy(value->type, allowed));
 }
 
 /* The value as the command line would have it. */

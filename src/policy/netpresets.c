@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "policy/options.h"
+#include "policy/presets.h"
 
 static const char *const npm[] = {
 	"tcp://registry.npmjs.org:443", "tcp://nodejs.org:443",
@@ -160,14 +162,21 @@ const char *net_preset_of_program(const char *comm)
 	return NULL;
 }
 
+static const char *name_at(size_t index)
+{
+	return net_presets[index].name;
+}
+
 int net_preset_check(struct view name, const char *origin, struct error *err)
 {
-	AUTO(str) struct str names = STR(512);
+	AUTO(str) struct str rest = STR(512);
 
 	if (net_preset_by_name(name))
 		return 0;
-	for (size_t i = 0; i < net_preset_count; i++)
-		str_addf(&names, "%s%s", i ? ", " : "", net_presets[i].name);
-	return error_set(err, ERR_USAGE, -EINVAL, "%s: there is no network preset '%.*s'; there are: %s", origin,
-			 VIEW_ARG(name), names.rc < 0 ? "" : names.buf);
+	if (preset_by_name(name))
+		str_addf(&rest, "it is one of files: --preset %.*s", VIEW_ARG(name));
+	else
+		option_add_choice(&rest, name, name_at, net_preset_count);
+	return error_set(err, ERR_USAGE, -EINVAL, "%s: there is no network preset '%.*s'; %s", origin, VIEW_ARG(name),
+			 rest.rc < 0 ? "" : rest.buf);
 }

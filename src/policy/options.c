@@ -262,7 +262,7 @@ const struct option_row option_rows[] = {
 	  .type = OPT_PATH, FIELD(cwd), .group = PROGRAM, .metavar = "DIR",
 	  .help = "start the program in DIR", .default_text = "the current directory" },
 	{ .flag = "user", .key = "program.user",
-	  .type = OPT_USER, FIELD(uid), .flags = OPTION_CLI_ONLY, .group = PROGRAM, .metavar = "UID:GID",
+	  .type = OPT_USER, FIELD(uid), .group = PROGRAM, .metavar = "UID:GID",
 	  .help = "run as this user and group", .default_text = "unchanged" },
 	{ .flag = "uid", .key = "program.user_and_group", .flat_key = "uid",
 	  .type = OPT_USER, FIELD(uid), .flags = OPTION_HIDDEN | OPTION_CLI_ONLY, .group = PROGRAM, .metavar = "N",
@@ -432,6 +432,21 @@ const char *option_nearer(const char *word, const char *candidate, const char *b
 		return best;
 	*distance = d;
 	return candidate;
+}
+
+void option_add_choice(struct str *out, struct view word, const char *(*name_at)(size_t index), size_t count)
+{
+	AUTO(free) char *typed = mem_strndup(word.ptr, word.len);
+	size_t distance = SIZE_MAX;
+	const char *near = NULL;
+
+	for (size_t i = 0; typed && i < count; i++)
+		near = option_nearer(typed, name_at(i), near, &distance);
+	str_add(out, near ? "did you mean" : "there are: ");
+	if (near)
+		str_addf(out, " '%s'?", near);
+	for (size_t i = 0; !near && i < count; i++)
+		str_addf(out, "%s%s", i ? ", " : "", name_at(i));
 }
 
 const char *option_nearest_key(const char *key)

@@ -84,4 +84,7 @@ const char *option_nearest_flat(const char *flat_key);
 /* One step of such a search: `candidate` (may be NULL) if it is near `word` and nearer than *distance, else `best`. */
 const char *option_nearer(const char *word, const char *candidate, const char *best, size_t *distance);
 
+/* For a word that is none of the names: "did you mean 'npm'?" where one is near, else "there are: npm, yarn". */
+void option_add_choice(struct str *out, struct view word, const char *(*name_at)(size_t index), size_t count);
+
 #endif

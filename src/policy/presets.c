@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 #include "policy/grants.h"
+#include "policy/netpresets.h"
+#include "policy/options.h"
 
 #define R ACCESS_READ
 #define RX (ACCESS_READ | ACCESS_EXEC)
@@ -163,16 +165,23 @@ const struct preset *preset_by_name(struct view name)
 	return NULL;
 }
 
+static const char *name_at(size_t index)
+{
+	return presets[index].name;
+}
+
 int preset_check(struct view name, const char *origin, struct error *err)
 {
-	AUTO(str) struct str names = STR(256);
+	AUTO(str) struct str rest = STR(256);
 
 	if (preset_by_name(name))
 		return 0;
-	for (size_t i = 0; i < preset_count; i++)
-		str_addf(&names, "%s%s", i ? ", " : "", presets[i].name);
-	return error_set(err, ERR_USAGE, -EINVAL, "%s: there is no preset '%.*s'; there are: %s", origin,
-			 VIEW_ARG(name), names.rc < 0 ? "" : names.buf);
+	if (net_preset_by_name(name))
+		str_addf(&rest, "it is one of the network: --net-preset %.*s", VIEW_ARG(name));
+	else
+		option_add_choice(&rest, name, name_at, preset_count);
+	return error_set(err, ERR_USAGE, -EINVAL, "%s: there is no preset '%.*s'; %s", origin, VIEW_ARG(name),
+			 rest.rc < 0 ? "" : rest.buf);
 }
 
 /* The path as the system knows it, in *out, which points into the table or into p->preset_paths. *out is NULL for a

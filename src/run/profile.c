@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "policy/netpresets.h"
+#include "policy/presets.h"
 
 #define SUFFIX ".toml"
 #define PATH_LIMIT 8192
@@ -239,7 +241,13 @@ static void auto_place(struct place *at)
 
 static int no_profile(const char *name, const struct place *at, struct error *err)
 {
-	return error_set(err, ERR_IO, -ENOENT, "there is no profile '%s': '%s' does not exist", name, at->path);
+	struct view word = view_of(name);
+
+	if (preset_by_name(word) || net_preset_by_name(word))
+		return error_set(err, ERR_IO, -ENOENT, "there is no profile '%s'; it is a preset: --%spreset %s", name,
+				 preset_by_name(word) ? "" : "net-", name);
+	return error_set(err, ERR_IO, -ENOENT, "there is no profile '%s': '%s' does not exist; see sandlock profile list", name,
+			 at->path);
 }
 
 static int find_place(const char *name, struct place *at, struct error *err)

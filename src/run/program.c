@@ -248,7 +248,8 @@ static int open_cwd(const char *cwd, int *out, char *name, struct error *err)
 		int fd = sys_openat(AT_FDCWD, cwd, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 
 		if (fd < 0)
-			return error_set(err, ERR_POLICY, fd, "the child cannot start in '%s': %s", cwd, error_text(fd));
+			return error_set(err, ERR_POLICY, fd, "the program cannot start in the folder '%s' (--cwd): %s", cwd,
+					 error_text(fd));
 		*out = fd;
 	}
 	int rc = cwd ? path_of_fd(*out, name) : path_of_cwd(name);

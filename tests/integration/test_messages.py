@@ -388,3 +388,59 @@ def test_a_control_message_that_reroutes_is_refused_and_named():
             's.sendmsg([b"x"], [(0, 7, b"\\x07\\x04\\x04\\x00")], 0, ("127.0.0.1", 9))')
     done = box.python(code, "--explain", "--net-allow", "udp://127.0.0.1:9")
     assert done.returncode == 1 and "PermissionError" in done.stderr and "IP_RETOPTS" in done.stderr.splitlines()[-1]
+
+
+# --- what to write instead ---
+
+@pytest.mark.parametrize("words, instead", [
+    (("--write", "."), "--fs-write"), (("--memory", "1M"), "--max-memory"),
+    (("--preset", "pyhton"), "'python'"), (("--preset", "pypi"), "--net-preset pypi"),
+    (("--net-preset", "pipy"), "'pypi'"), (("--net-preset", "python"), "--preset python"),
+    (("--extra-deny-syscall", "opne"), "'open'"), (("--extra-allow-syscall", "ptrace"), "sysv_ipc"), (("-w",), "--fs-write PATH"),
+])
+def test_a_wrong_word_is_a_wrong_command_line_and_says_what_to_write(words, instead):
+    tail = () if len(words) == 1 else ("--", "true")
+    box.sentence(box.run(*words, *tail), 2, instead)
+
+
+def test_a_preset_that_is_taken_for_a_profile_is_told(tmp_path):
+    env = dict(os.environ, XDG_CONFIG_HOME=str(tmp_path))
+    box.sentence(box.run("-p", "python", "--", "true", env=env), 125, "--preset python")
+    box.sentence(box.run("-p", "npm", "--", "true", env=env), 125, "--net-preset npm")
+    box.sentence(box.run("-p", "none", "--", "true", env=env), 125, "sandlock profile list")
+
+
+def test_folders_and_cores_are_told_with_their_option(tmp_path):
+    box.sentence(box.run("--cwd", tmp_path / "none", "--", "true"), 125, "--cwd")
+    box.sentence(box.run("--cpu-cores", "1023", "--", "true"), 125, "--cpu-cores")
+
+
+@pytest.mark.parametrize("words", [("profile", "show", "none"), ("profile", "delete", "none"), ("selftest", "none")])
+def test_a_name_that_is_nothing_is_said_so(words, tmp_path):
+    done = subprocess.run([box.SANDLOCK, *words], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+                          env=dict(os.environ, XDG_CONFIG_HOME=str(tmp_path)))
+    assert not done.stdout
+    box.sentence(done, 2 if words[0] == "selftest" else 125, "there is no", "'none'")
+
+
+@pytest.mark.parametrize("text", ["[syscalls]\nextra_deny = ['opne']\n", "[program]\nuid = 1000\n",
+                                  "no_supervisor = true\n[limits]\nprocesses = 4\n"])
+def test_lint_counts_contradictions_as_mistakes(work, text):
+    path = profile(work, text)
+    done = subprocess.run([box.SANDLOCK, "profile", "lint", path], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done
+
+
+def test_every_key_of_the_manual_is_a_key_of_profiles(work):
+    """program.user was none; the values are of the types that the manual names."""
+    box.check(box.run("--profile-file", profile(work, f"[program]\nuser = '{os.getuid()}:{os.getgid()}'\n"), "--", "true"))
+    manual = subprocess.run([box.SANDLOCK, "docs", "toml"], capture_output=True, text=True, timeout=60).stdout
+    values = {"boolean": "false", "integer": "1", "string": "'1'", "table of strings": "{}"}
+    keys = re.findall(r"^\\fB(\S+)\\fR \(([a-z ]+)", manual, re.M)
+    assert len(keys) > 40
+    for key, kind in keys:
+        value = values.get(kind.split(" or ")[0], "[]")
+        section, _, last = key.replace("\\-", "-").rpartition(".")
+        path = profile(work, (f"[{section}]\n" if section else "") + f"{last} = {value}\n")
+        done = subprocess.run([box.SANDLOCK, "profile", "lint", path], capture_output=True, text=True, timeout=60)
+        assert "there is no key" not in done.stderr and "must be" not in done.stderr, (key, done.stderr)

@@ -12,14 +12,14 @@
 
 /* --- a fake of the part of the library that the parser uses --- */
 
-static const char *const rows[][4] = {
-	/* key                flag           short  type */
-	{ "filesystem.read",  "fs-read",     "r",   "paths" },
-	{ "filesystem.write", "fs-write",    "w",   "paths" },
-	{ "limits.timeout",   "timeout",     "t",   "duration" },
-	{ "bare",             "bare",        NULL,  "flag" },
-	{ "explain",          "explain",     "x",   "flag" },
-	{ "program.exec",     NULL,          NULL,  "path" },
+static const char *const rows[][6] = {
+	/* key                flag           short  type        group  metavar */
+	{ "filesystem.read",  "fs-read",     "r",   "paths",    NULL,  "PATH" },
+	{ "filesystem.write", "fs-write",    "w",   "paths",    NULL,  "PATH" },
+	{ "limits.timeout",   "timeout",     "t",   "duration", NULL,  "TIME" },
+	{ "bare",             "bare",        NULL,  "flag",     NULL,  NULL },
+	{ "explain",          "explain",     "x",   "flag",     NULL,  NULL },
+	{ "program.exec",     NULL,          NULL,  "path",     NULL,  "PATH" },
 };
 
 static char calls[1000];
@@ -150,15 +150,17 @@ static const struct {
 } bad[] = {
 	{ { "--fs-reed=/a" }, "unknown option '--fs-reed'; did you mean --fs-read?; see sandlock run --help" },
 	{ { "--quite" }, "unknown option '--quite'; did you mean --quiet?; see sandlock run --help" },
+	{ { "--write" }, "unknown option '--write'; did you mean --fs-write?; see sandlock run --help" },
+	{ { "--rite" }, "unknown option '--rite'; see sandlock run --help" },
 	{ { "--completely-else" }, "unknown option '--completely-else'; see sandlock run --help" },
 	{ { "--exec" }, "unknown option '--exec'; see sandlock run --help" },
 	{ { "--a\x1b[2J" }, "unknown option '--a\\x1b[2J'; see sandlock run --help" },
 	{ { "--chroot=/x" }, "option '--chroot' is not supported in this release" },
 	{ { "-z" }, "unknown option '-z'; see sandlock run --help" },
 	{ { "-qz" }, "unknown option '-z'; see sandlock run --help" },
-	{ { "--fs-read" }, "--fs-read needs a value" },
-	{ { "-r" }, "--fs-read needs a value" },
-	{ { "-qr" }, "--fs-read needs a value" },
+	{ { "--fs-read" }, "--fs-read needs a value: --fs-read PATH" },
+	{ { "-r" }, "--fs-read needs a value: --fs-read PATH" },
+	{ { "-qr" }, "--fs-read needs a value: --fs-read PATH" },
 	{ { "--quiet=yes" }, "--quiet takes no value" },
 	{ { "--quiet=" }, "--quiet takes no value" },
 	{ { "---" }, "unknown option '---'; see sandlock run --help" },

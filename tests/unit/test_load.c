@@ -184,10 +184,12 @@ static void test_wrong_types_are_refused_where_they_stand(void **state)
 	refused(p, "bare = 1\n", 1, 8, "bare: must be true or false, not an integer");
 	refused(p, "bare = 'true'\n", 1, 8, "not a string");
 	refused(p, "[limits]\nprocesses = true\n", 2, 13, "limits.processes: must be a whole number, not a boolean");
+	refused(p, "[limits]\nprocesses = '16'\n", 2, 13, "must be a whole number, not a string; leave the quotes out");
 	refused(p, "[limits]\nprocesses = 1.5\n", 2, 13, "not a number with a fraction");
 	refused(p, "[limits]\nprocesses = '5'\n", 2, 13, "not a string");
-	refused(p, "[limits]\nmemory = 512\n", 2, 10, "limits.memory: must be a string such as \"512M\", not an integer");
-	refused(p, "[filesystem]\nread = '/a'\n", 2, 8, "must be an array of strings, not a string");
+	refused(p, "[limits]\nmemory = 512\n", 2, 10,
+		"limits.memory: must be a string such as \"512M\", not an integer; put it into quotes");
+	refused(p, "[filesystem]\nread = '/a'\n", 2, 8, "must be an array of strings, not a string; put it into [ ]");
 	refused(p, "[filesystem]\nread = ['/a',\n  7]\n", 3, 3, "must be an array of strings, not an integer");
 	refused(p, "[filesystem.read]\na = 1\n", 1, 13, "not a table");
 	refused(p, "[limits]\ncpu_cores = [true]\n", 2, 14, "not a boolean");

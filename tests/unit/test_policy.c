@@ -139,7 +139,7 @@ static void test_bad_values_are_refused_with_the_accepted_forms(void **state)
 	refused(p, "disable", "fs-refer", "cannot be disabled");
 	refused(p, "disable", "fs", "is not a protection; they are: fs-refer, fs-truncate");
 	refused(p, "allow_degraded", "net", "is not a protection");
-	refused(p, "extends", "bse", "there are: base, python, node, build, agent");
+	refused(p, "extends", "bse", "did you mean 'base'?");
 	refused(p, "syscalls.extra_deny", "", "empty");
 }
 
@@ -213,6 +213,16 @@ static void test_all_contradictions_are_in_one_error(void **state)
 	freeze_says(p, "--cpu-cores takes numbers");
 	freeze_says(p, "--gpu takes 'all' or numbers");
 	freeze_says(p, "no_such_call");
+}
+
+static void test_a_wrong_word_alone_is_the_users_and_no_contradiction(void **state)
+{
+	struct policy *p = *state;
+	struct error err = { 0 };
+
+	add(p, "syscalls.extra_deny", "no_such_call");
+	assert_int_equal(policy_freeze(p, &err), -EINVAL);
+	assert_int_equal(err.kind, ERR_USAGE);
 }
 
 static void test_without_a_supervisor_what_needs_one_is_listed(void **state)
@@ -331,6 +341,7 @@ int main(void)
 		CASE(test_older_spellings_are_rewritten),
 		CASE(test_the_last_value_of_a_variable_wins),
 		CASE(test_all_contradictions_are_in_one_error),
+		CASE(test_a_wrong_word_alone_is_the_users_and_no_contradiction),
 		CASE(test_without_a_supervisor_what_needs_one_is_listed),
 		CASE(test_without_a_supervisor_the_rest_is_fine),
 		CASE(test_a_frozen_policy_is_immutable_and_its_copy_is_not),

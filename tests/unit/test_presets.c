@@ -139,7 +139,16 @@ static void test_an_unknown_preset_is_refused_with_the_known_ones(void **state)
 
 	(void)state;
 	assert_int_equal(policy_extend(p, "pyton", "--preset", &err), -EINVAL);
-	assert_string_equal(err.text, "--preset: there is no preset 'pyton'; there are: base, python, node, build, agent");
+	assert_string_equal(err.text, "--preset: there is no preset 'pyton'; did you mean 'python'?");
+	err = (struct error){ 0 };
+	assert_int_equal(policy_extend(p, "java", "--preset", &err), -EINVAL);
+	assert_string_equal(err.text, "--preset: there is no preset 'java'; there are: base, python, node, build, agent");
+	err = (struct error){ 0 };
+	assert_int_equal(policy_extend(p, "pypi", "--preset", &err), -EINVAL);
+	assert_string_equal(err.text, "--preset: there is no preset 'pypi'; it is one of the network: --net-preset pypi");
+	err = (struct error){ 0 };
+	assert_int_equal(policy_add(p, "network.presets", "python", "--net-preset", &err), -EINVAL);
+	assert_string_equal(err.text, "--net-preset: there is no network preset 'python'; it is one of files: --preset python");
 	policy_free(p);
 }
 
