@@ -59,6 +59,7 @@ static void what_is_no_literal_is_refused(void **state)
 		"", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.256", "0x7f.0.0.1", " 1.2.3.4", "[::1]", "::1:", "1::2::3", "host",
 		"1.2.3.4%1", "2001:db8::1%1", "fe80::1%eth0", "fe80::1%", "fe80::1%0", "1.2.3.4/8", "2130706433",
 	};
+	static const char long_text[300] = "0000:0000:0000:0000:0000:0000:255.255.255.255";
 	struct addr a;
 
 	(void)state;
@@ -66,6 +67,8 @@ static void what_is_no_literal_is_refused(void **state)
 		if (addr_parse(view_of(bad[i]), &a) != -EINVAL)
 			fail_msg("'%s' is read", bad[i]);
 	assert_int_equal(addr_parse((struct view){ "1.2.3.4\0x", 9 }, &a), -EINVAL);
+	for (size_t len = 46; len < sizeof long_text; len++)
+		assert_int_equal(addr_parse((struct view){ long_text, len }, &a), -EINVAL);
 }
 
 static void structures_of_the_kernel_are_read_with_every_length(void **state)
@@ -223,7 +226,13 @@ static void nat64_and_6to4_embed_an_address(void **state)
 		{ "64:ff9b:1::169.254.169.254", "169.254.169.254:443" }, { "64:ff9b:1:fffe::10.0.0.1", "10.0.0.1:443" },
 		{ "64:ff9b:1:a00:0:100::", "10.0.0.1:443" }, { "64:ff9b:1:a9fe:a9:fe00::", "169.254.169.254:443" },
 		{ "64:ff9b:1:aa0a:0:1::", "10.0.0.1:443" }, { "64:ff9b:1:abcd:a:0:100:0", "10.0.0.1:443" },
-		{ "64:ff9b:2::10.0.0.1", NULL },
+		/* which bytes, of the four forms */
+		{ "64:ff9b:1:aabb:ccdd:eeff:102:304", "1.2.3.4:443" }, { "64:ff9b:1:aabb:1:203:400:0", "1.2.3.4:443" },
+		{ "64:ff9b:1:aa01:2:304:0:0", "1.2.3.4:443" }, { "64:ff9b:1:102:3:400:0:0", "1.2.3.4:443" },
+		/* each of the bytes that say it is the longest */
+		{ "64:ff9b:1:100:100::", "0.0.0.0:443" }, { "64:ff9b:1:100::0.5.0.0", "0.5.0.0:443" },
+		{ "64:ff9b:1:100::0.0.5.0", "0.0.5.0:443" }, { "64:ff9b:1:100::0.0.0.5", "0.0.0.5:443" },
+		{ "64:ff9b:2::10.0.0.1", NULL }, { "64:ff9b::1:0:0", NULL },
 		{ "64:ff9b:0:0:1::1", NULL }, { "2003::1", NULL }, { "2001:db8::1", NULL }, { "192.0.2.1", NULL },
 	};
 
@@ -278,6 +287,76 @@ static void every_kind_of_place_is_known_to_its_borders(void **state)
 	}
 }
 
+/* The next address, or the one before. */
+static struct addr neighbour(struct addr a, int step)
+{
+	for (int i = a.family == ADDR_V4 ? 3 : 15; i >= 0; i--) {
+		a.ip[i] = (uint8_t)(a.ip[i] + step);
+		if (a.ip[i] != (step > 0 ? 0 : 0xff))
+			break;
+	}
+	return a;
+}
+
+/* Both ends of each block, and what stands on their other side. */
+static void blocks_of_places_end_where_they_should(void **state)
+{
+	enum { NOTHING = -1 };
+	static const struct {
+		const char *net;
+		unsigned bits;
+		int before, kind, after;
+	} rows[] = {
+		{ "0.0.0.0", 8, NOTHING, ADDR_LOOPBACK, ADDR_PUBLIC }, { "127.0.0.0", 8, ADDR_PUBLIC, ADDR_LOOPBACK, ADDR_PUBLIC },
+		{ "10.0.0.0", 8, ADDR_PUBLIC, ADDR_PRIVATE, ADDR_PUBLIC },
+		{ "172.16.0.0", 12, ADDR_PUBLIC, ADDR_PRIVATE, ADDR_PUBLIC },
+		{ "192.168.0.0", 16, ADDR_PUBLIC, ADDR_PRIVATE, ADDR_PUBLIC },
+		{ "100.64.0.0", 10, ADDR_PUBLIC, ADDR_PRIVATE, ADDR_PUBLIC },
+		{ "192.0.0.0", 24, ADDR_PUBLIC, ADDR_PRIVATE, ADDR_PUBLIC },
+		{ "198.18.0.0", 15, ADDR_PUBLIC, ADDR_PRIVATE, ADDR_PUBLIC },
+		{ "169.254.0.0", 16, ADDR_PUBLIC, ADDR_LINK_LOCAL, ADDR_PUBLIC },
+		{ "224.0.0.0", 4, ADDR_PUBLIC, ADDR_MULTICAST, ADDR_PRIVATE },
+		{ "240.0.0.0", 5, ADDR_MULTICAST, ADDR_PRIVATE, ADDR_PRIVATE },
+		{ "255.255.255.254", 32, ADDR_PRIVATE, ADDR_PRIVATE, ADDR_MULTICAST },
+		{ "::", 127, NOTHING, ADDR_LOOPBACK, ADDR_PUBLIC }, { "fc00::", 7, ADDR_PUBLIC, ADDR_PRIVATE, ADDR_PUBLIC },
+		{ "fe80::", 10, ADDR_PUBLIC, ADDR_LINK_LOCAL, ADDR_PRIVATE },
+		{ "fec0::", 10, ADDR_LINK_LOCAL, ADDR_PRIVATE, ADDR_MULTICAST },
+		{ "ff00::", 8, ADDR_PRIVATE, ADDR_MULTICAST, NOTHING },
+		/* metadata services: one address each */
+		{ "169.254.169.254", 32, ADDR_LINK_LOCAL, ADDR_METADATA, ADDR_LINK_LOCAL },
+		{ "169.254.0.23", 32, ADDR_LINK_LOCAL, ADDR_METADATA, ADDR_LINK_LOCAL },
+		{ "169.254.42.42", 32, ADDR_LINK_LOCAL, ADDR_METADATA, ADDR_LINK_LOCAL },
+		{ "169.254.170.2", 32, ADDR_LINK_LOCAL, ADDR_METADATA, ADDR_LINK_LOCAL },
+		{ "169.254.170.23", 32, ADDR_LINK_LOCAL, ADDR_METADATA, ADDR_LINK_LOCAL },
+		{ "100.100.100.200", 32, ADDR_PRIVATE, ADDR_METADATA, ADDR_PRIVATE },
+		{ "168.63.129.16", 32, ADDR_PUBLIC, ADDR_METADATA, ADDR_PUBLIC },
+		{ "192.0.0.192", 32, ADDR_PRIVATE, ADDR_METADATA, ADDR_PRIVATE },
+		{ "fd00:ec2::254", 128, ADDR_PRIVATE, ADDR_METADATA, ADDR_PRIVATE },
+		{ "fd00:ec2::23", 128, ADDR_PRIVATE, ADDR_METADATA, ADDR_PRIVATE },
+		{ "fd00:42::42", 128, ADDR_PRIVATE, ADDR_METADATA, ADDR_PRIVATE },
+		{ "fd20:ce::254", 128, ADDR_PRIVATE, ADDR_METADATA, ADDR_PRIVATE },
+		{ "fe80::a9fe:a9fe", 128, ADDR_LINK_LOCAL, ADDR_METADATA, ADDR_LINK_LOCAL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct addr first = parsed(rows[i].net);
+		struct addr last = first;
+
+		for (unsigned bit = rows[i].bits; bit < (first.family == ADDR_V4 ? 32U : 128U); bit++)
+			last.ip[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+		const struct addr before = neighbour(first, -1);
+		const struct addr after = neighbour(last, 1);
+
+		if (addr_kind(&first) != (enum addr_kind)rows[i].kind || addr_kind(&last) != (enum addr_kind)rows[i].kind)
+			fail_msg("%s/%u: %d and %d", rows[i].net, rows[i].bits, addr_kind(&first), addr_kind(&last));
+		if (rows[i].before != NOTHING && addr_kind(&before) != (enum addr_kind)rows[i].before)
+			fail_msg("before %s: %d", rows[i].net, addr_kind(&before));
+		if (rows[i].after != NOTHING && addr_kind(&after) != (enum addr_kind)rows[i].after)
+			fail_msg("after %s/%u: %d", rows[i].net, rows[i].bits, addr_kind(&after));
+	}
+}
+
 static void a_block_holds_what_shares_its_bits(void **state)
 {
 	static const struct {
@@ -292,7 +371,8 @@ static void a_block_holds_what_shares_its_bits(void **state)
 		{ "1.2.3.4", "0.0.0.0", 0, true }, { "::1", "0.0.0.0", 0, false }, { "1.2.3.4", "::", 0, false },
 		{ "2001:db8::1", "2001:db8::", 32, true }, { "2001:db9::1", "2001:db8::", 32, false },
 		{ "::1", "::1", 128, true }, { "::1", "::", 127, true }, { "::2", "::", 127, false },
-		{ "1.2.3.4", "1.2.3.4", 33, false },
+		{ "1.2.3.4", "1.2.3.4", 33, false }, { "::1", "::1", 129, false },
+		{ "10.127.0.0", "10.0.0.0", 9, true }, { "10.128.0.0", "10.0.0.0", 9, false },
 	};
 
 	(void)state;
@@ -302,6 +382,19 @@ static void a_block_holds_what_shares_its_bits(void **state)
 
 		if (addr_in(&a, &net, rows[i].bits) != rows[i].in)
 			fail_msg("%s in %s/%u", rows[i].ip, rows[i].net, rows[i].bits);
+	}
+}
+
+static void the_host_of_a_block_is_cleared_bit_by_bit(void **state)
+{
+	(void)state;
+	for (unsigned bits = 0; bits <= 128; bits++) {
+		struct addr a = { .family = ADDR_V6 };
+
+		memset(a.ip, 0xff, sizeof a.ip);
+		addr_clear_host(&a, bits);
+		for (unsigned i = 0; i < 128; i++)
+			assert_int_equal(a.ip[i / 8] >> (7 - i % 8) & 1, i < bits);
 	}
 }
 
@@ -315,6 +408,11 @@ static void the_same_ip_is_the_same_with_any_port_and_scope(void **state)
 	a.port = 1;
 	assert_true(addr_same_ip(&a, &b));
 	assert_false(addr_same_ip(&a, &c));
+	b = parsed("fe80::2");
+	assert_false(addr_same_ip(&a, &b));
+	b = parsed("0.0.0.0");
+	c = parsed("::");
+	assert_false(addr_same_ip(&b, &c));
 }
 
 static void zeros_become_the_loopback_and_nothing_else_changes(void **state)
@@ -351,8 +449,10 @@ int main(void)
 		cmocka_unit_test(ipv6_goes_there_and_back_with_its_scope),
 		cmocka_unit_test(nat64_and_6to4_embed_an_address),
 		cmocka_unit_test(every_kind_of_place_is_known_to_its_borders),
+		cmocka_unit_test(blocks_of_places_end_where_they_should),
 		cmocka_unit_test(a_block_holds_what_shares_its_bits),
 		cmocka_unit_test(zeros_become_the_loopback_and_nothing_else_changes),
+		cmocka_unit_test(the_host_of_a_block_is_cleared_bit_by_bit),
 		cmocka_unit_test(the_same_ip_is_the_same_with_any_port_and_scope),
 	};
 

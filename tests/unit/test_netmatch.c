@@ -584,7 +584,8 @@ static void a_port_that_may_be_used_is_found_if_there_is_one(void **state)
 
 static void every_allocation_may_fail(void **state)
 {
-	struct policy *p = policy_of("tcp://a.test:443 tcp://10.0.0.1:80 tcp://10.0.0.1:1-100 !udp://*");
+	struct policy *p = policy_of("tcp://a.test:443 tcp://10.0.0.1:80 tcp://10.0.0.1:1-100 !udp://* "
+				     "tcp://10.0.0.2:1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31,33,35,37,39");
 	const struct net_pin pin = { "a.test", address("192.0.2.1", 0) };
 
 	(void)state;
