@@ -461,25 +461,23 @@ static const struct span *earlier(const struct span *a, const struct span *b)
 	return !a || (b && b->rule < a->rule) ? b : a;
 }
 
+/* Rules for ping have every port, so that whatever a program writes there says nothing. */
 struct net_decision netmatch_decide(const struct netmatch *m, enum net_proto proto, const struct addr *to)
 {
 	struct net_decision d = { .rule = -1 };
-	struct addr a = *to;
 
-	if (a.family == ADDR_NONE)
+	if (to->family == ADDR_NONE)
 		return d;
-	if (proto == NET_ICMP)
-		a.port = 0;             /* ping has none; what a program writes there says nothing */
 
-	const struct span *span = denial(m, proto, &a);
+	const struct span *span = denial(m, proto, to);
 	if (span) {
 		d.rule = (int)span->rule;
 		return d;
 	}
-	const bool metadata = addr_kind(&a) == ADDR_METADATA;
-	span = look(m, LIST_ALLOW, proto, &a, metadata ? NARROW : 0);
+	const bool metadata = addr_kind(to) == ADDR_METADATA;
+	span = look(m, LIST_ALLOW, proto, to, metadata ? NARROW : 0);
 	if (!metadata)
-		span = earlier(span, look(m, LIST_PINNED, proto, &a, 0));
+		span = earlier(span, look(m, LIST_PINNED, proto, to, 0));
 	if (span)
 		return (struct net_decision){ true, (int)span->rule, span->name };
 	d.allowed = m->policy->net_facts.allows_rest && !metadata;

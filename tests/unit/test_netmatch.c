@@ -236,7 +236,7 @@ static void names_are_found_whole_and_by_their_domain(void **state)
 static void of_rules_of_one_name_the_first_that_has_the_port_counts(void **state)
 {
 	struct policy *p = policy_of("tcp://*.b.test:2 tcp://b.test:3 tcp://*.b.test:1-4 tcp://b.test:1-3 tcp://a.test:9 "
-				     "tcp://b.test:2 tcp://*.b.test:1");
+				     "tcp://b.test:2 tcp://*.b.test:1 tcp://x:1 tcp://a_z.test:1");
 	static const struct {
 		const char *name;
 		unsigned port;
@@ -244,7 +244,7 @@ static void of_rules_of_one_name_the_first_that_has_the_port_counts(void **state
 	} rows[] = {
 		{ "b.test", 1, 3 }, { "b.test", 2, 3 }, { "b.test", 3, 1 }, { "b.test", 4, -1 }, { "b.test", 0, 1 },
 		{ "x.b.test", 1, 2 }, { "x.b.test", 2, 0 }, { "x.b.test", 4, 2 }, { "x.b.test", 5, -1 }, { "x.b.test", 0, 0 },
-		{ "a.test", 9, 4 }, { "x.a.test", 9, -1 }, { "test", 9, -1 },
+		{ "x", 1, 7 }, { "A_Z.test", 1, 8 }, { "a.test", 9, 4 }, { "x.a.test", 9, -1 }, { "test", 9, -1 },
 	};
 	struct netmatch *m = matcher_of(p, NULL);
 
@@ -277,6 +277,10 @@ static void denials_are_added_up(void **state)
 		{ "tcp://1.2.3.4:80-90 !tcp://1.2.3.4:80-85 !tcp://1.2.0.0/16:85-90", 1, true },
 		{ "tcp://1.2.3.4:80,90 !tcp://1.2.0.0/16:90-91 !tcp://1.2.0.0/16:70-80", 2, true },
 		{ "tcp://1.2.3.4:80,90 !tcp://1.2.0.0/16:80", -1, false },
+		{ "tcp://1.2.3.4:1-9 !tcp://1.2.3.4:1-5 !tcp://1.0.0.0/8:1-9", 2, false },
+		{ "tcp://1.2.3.4:1-9 !tcp://1.0.0.0/8:1-5 !tcp://1.2.3.4:1-9", 2, false },
+		{ "tcp://1.2.3.4:1-9 !tcp://1.2.3.4:1-2,5-9 !tcp://1.2.3.0/24:3-4", 1, true },
+		{ "tcp://* !tcp://0.0.0.0/1 !tcp://[::/1]", -1, false },
 		{ "tcp://1.2.3.4 !tcp://1.2.3.4:1-65535", -1, false },
 		{ "tcp://1.2.3.4:65535 !tcp://1.2.3.4:65535", 1, false },
 		{ "tcp://1.2.3.4 !tcp://1.2.3.4", 1, false },
@@ -559,6 +563,9 @@ static void a_port_that_may_be_used_is_found_if_there_is_one(void **state)
 		{ "!udp://224.0.0.251", "224.0.0.252", true, -1 },
 		{ "!udp://224.0.0.251:1-65534", "224.0.0.251", true, -1 },
 		{ "!udp://224.0.0.251:1-65535", "224.0.0.251", false, 0 },
+		{ "!udp://224.0.0.251:7", "224.0.0.251", true, -1 },
+		{ "!udp://224.0.0.251:2-65535", "224.0.0.251", true, -1 },
+		{ "udp://224.0.0.251:5,9 !udp://224.0.0.251:5", "224.0.0.251", true, 0 },
 	};
 
 	(void)state;

@@ -101,6 +101,17 @@ static void values_are_read_as_documented(void **state)
 		{ "tcp://my_host-1.internal:1", "tcp://my_host-1.internal:1" },
 		{ "tcp://localhost:8080", "tcp://localhost:8080" },
 		{ "tcp://3com.com:80", "tcp://3com.com:80" },
+		{ "tcp://zZ9_-a.Z", "tcp://zz9_-a.z" },
+		{ "tcp://a.", "tcp://a" },
+		{ "tcp://*.a", "tcp://*.a" },
+		{ "tcp://x.cafe", "tcp://x.cafe" },             /* hexadecimal only behind 0x */
+		{ "tcp://a.0xg", "tcp://a.0xg" },
+		{ "tcp://x:5,7", "tcp://x:5,7" },
+		{ "tcp://x:7,5", "tcp://x:5,7" },
+		{ "tcp://x:30,20,10,5", "tcp://x:5,10,20,30" },
+		{ "tcp://x:65535", "tcp://x:65535" },
+		{ "tcp://2001:db8::1:0", "tcp://2001:db8::1:0" },       /* 0 is no port */
+		{ "*://[::1]:53", "tcp://[::1]:53 udp://[::1]:53" },
 	};
 
 	(void)state;
@@ -132,7 +143,8 @@ static void assert_refused(const struct bad *row, bool deny)
 	str_addf(&column, ", column %u: ", row->column);
 	if (net_rules_add(&rules, view_of(row->text), deny, 0, "web.toml:3", &err) != -EINVAL)
 		fail_msg("'%s' is not refused", row->text);
-	if (!strstr(err.text, row->why) || !strstr(err.text, column.buf) || strncmp(err.text, "web.toml:3: '", 13) != 0)
+	if (!strstr(err.text, row->why) || !strstr(err.text, column.buf) || strncmp(err.text, "web.toml:3: '", 13) != 0 ||
+	    strstr(err.text, "[]"))
 		fail_msg("'%s': %s", row->text, err.text);
 	assert_int_equal(err.kind, ERR_USAGE);
 	assert_int_equal(rules.len, 0);
@@ -153,7 +165,6 @@ static void what_is_wrong_is_refused_with_its_column(void **state)
 		{ "://x", 1, "tcp, udp, icmp" },
 		{ "[foo]:80", 2, "inside brackets" },
 		{ "[::1", 1, "not closed" },
-		{ "[]:80", 2, "inside brackets" },
 		{ "[::1]80", 6, "after the bracket" },
 		{ "[::1]:", 7, "port is missing" },
 		{ "x:0", 3, "port 0" },
@@ -212,6 +223,15 @@ static void what_is_wrong_is_refused_with_its_column(void **state)
 		{ "01.2.3.4", 1, "neither an address" },
 		{ "1.2.3.4.5:80", 1, "neither an address" },
 		{ "tcp://tcp://x", 7, "not an address" },
+		{ "x:65536", 3, "up to 65535" },
+		{ "a*b.com", 2, "'*' stands alone" },
+		{ "0x", 1, "neither an address" },
+		{ "::ffff:1.2.3.4/129", 16, "from 0 to 128" },
+		{ "icmp://[::1]:7", 8, "no ports" },
+		{ "[1.2.3.0/33]:80", 10, "from 0 to 32" },
+		{ "[1.2.3.0/33]", 10, "from 0 to 32" },
+		{ "2001:db8::1:4", 13, "needs brackets" },
+		{ "2001:db8::1:1", 13, "needs brackets" },
 	};
 
 	(void)state;
@@ -222,7 +242,7 @@ static void what_is_wrong_is_refused_with_its_column(void **state)
 static void names_cannot_be_denied(void **state)
 {
 	(void)state;
-	assert_refused(&(struct bad){ "example.com:443", 1, "cannot be denied" }, true);
+	assert_refused(&(struct bad){ "example.com:443", 1, "cannot be denied, because an address has many of them" }, true);
 	assert_refused(&(struct bad){ "tcp://*.example.com", 9, "cannot be denied" }, true);
 	assert_refused(&(struct bad){ "icmp", 1, "for every destination of a protocol write tcp://*, udp://* or icmp://*" }, true);
 	assert_refused(&(struct bad){ "tcp", 1, "for every destination of a protocol" }, true);
@@ -245,6 +265,97 @@ static void names_and_their_parts_have_a_longest_length(void **state)
 	net_rules_fini(&rules);
 	str_addc(&name, 'a');
 	assert_refused(&(struct bad){ name.buf, 1, "253 letters" }, false);
+}
+
+/* The whole sentence, of a value that begins with its first words. */
+static void assert_says(const char *text, size_t len, const char *want)
+{
+	struct error err = { 0 };
+
+	assert_int_equal(net_rules_add(NULL, (struct view){ text, len }, false, 0, "x", &err), -EINVAL);
+	assert_string_equal(err.text, want);
+}
+
+static void a_url_says_which_rule_is_meant(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "https://a.test", "; write tcp://a.test:443" }, { "http://a.test/x", "; write tcp://a.test:80" },
+		{ "wss://a.test", "; write tcp://a.test:443" },   { "ws://a.test", "; write tcp://a.test:80" },
+		{ "ssh://a.test/x:1", "; write tcp://a.test:22" }, { "git://a.test", "; write tcp://a.test:9418" },
+		{ "http://a.test:8080/x", "; write tcp://a.test:8080" }, { "http:///x", "" }, { "gopher://a.test", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO(str) struct str want = STR(1000);
+
+		str_addf(&want, "x: '%s', column 1: the word before '://' is one of tcp, udp, icmp and *%s", rows[i][0], rows[i][1]);
+		assert_says(rows[i][0], strlen(rows[i][0]), want.buf);
+	}
+}
+
+static void a_long_value_is_told_by_its_beginning(void **state)
+{
+	char text[122];
+
+	(void)state;
+	memset(text, 'a', sizeof text);
+	memcpy(text + 118, "!!!", 3);
+	for (size_t len = 119; len <= 121; len++) {
+		AUTO(str) struct str want = STR(1000);
+
+		str_addf(&want, "x: '%.*s%s', column 1: a part of a name has at most 63 letters", len < 120 ? (int)len : 120, text,
+			 len > 120 ? "..." : "");
+		assert_says(text, len, want.buf);
+	}
+	assert_says(NULL, 0, "x: '', column 1: the rule is empty; write a host, an address or :PORT, or * for everything");
+	/* inside brackets nothing stands, and it is not repeated */
+	assert_says("[]:80", 5, "x: '[]:80', column 2: inside brackets stands an address or a block, such as [2001:db8::1]:443");
+}
+
+static void protocols_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(net_proto_name(NET_TCP), "tcp");
+	assert_string_equal(net_proto_name(NET_UDP), "udp");
+	assert_string_equal(net_proto_name(NET_ICMP), "icmp");
+}
+
+/* Rules that differ in one thing only, so many that each meets others in the index. */
+static void rules_that_differ_are_not_folded(void **state)
+{
+	struct net_rules rules = { 0 };
+	size_t added = 0;
+
+	(void)state;
+	for (int round = 0; round < 2; round++)
+		for (unsigned n = 1; n <= 300; n++) {
+			static const char *const forms[][2] = {
+				{ "tcp://n", ".test" }, { "tcp://*.n", ".test" }, { "udp://n", ".test" }, { "tcp://:", "" },
+				{ "tcp://n1.test:", "" }, { "tcp://0.0.0.0/0:", "" }, { "tcp://[::/0]:", "" },
+				{ "udp://:1000,", "" }, { "tcp://n1.test:1000,", "" },
+			};
+
+			for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+				char text[64];
+
+				snprintf(text, sizeof text, "%s%u%s", forms[i][0], n, forms[i][1]);
+				assert_int_equal(net_rules_add(&rules, view_of(text), false, 0, "x", NULL), 0);
+				added += round == 0;
+			}
+			if (n > 32)
+				continue;
+			char block[64];
+
+			snprintf(block, sizeof block, "tcp://0.0.0.0/%u", n - 1);
+			assert_int_equal(net_rules_add(&rules, view_of(block), false, 0, "x", NULL), 0);
+			assert_int_equal(net_rules_add(&rules, view_of(block), true, 0, "x", NULL), 0);
+			added += round == 0 ? 2 : 0;
+		}
+	assert_int_equal(rules.len, added);
+	net_rules_fini(&rules);
+	assert_null(rules.at);
+	assert_int_equal(rules.len, 0);
 }
 
 static void duplicates_are_folded_and_the_first_word_stays(void **state)
@@ -361,6 +472,10 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_is_refused_with_its_column),
 		cmocka_unit_test(names_cannot_be_denied),
 		cmocka_unit_test(names_and_their_parts_have_a_longest_length),
+		cmocka_unit_test(a_url_says_which_rule_is_meant),
+		cmocka_unit_test(a_long_value_is_told_by_its_beginning),
+		cmocka_unit_test(protocols_have_names),
+		cmocka_unit_test(rules_that_differ_are_not_folded),
 		cmocka_unit_test(duplicates_are_folded_and_the_first_word_stays),
 		cmocka_unit_test(many_rules_fold_in_little_time),
 		cmocka_unit_test(a_value_can_be_checked_without_a_list),
