@@ -106,6 +106,8 @@ static void values_are_read_as_documented(void **state)
 		{ "tcp://*.a", "tcp://*.a" },
 		{ "tcp://x.cafe", "tcp://x.cafe" },             /* hexadecimal only behind 0x */
 		{ "tcp://a.0xg", "tcp://a.0xg" },
+		{ "tcp://a.0ab", "tcp://a.0ab" },
+		{ "tcp://a.axe", "tcp://a.axe" },
 		{ "tcp://x:5,7", "tcp://x:5,7" },
 		{ "tcp://x:7,5", "tcp://x:5,7" },
 		{ "tcp://x:30,20,10,5", "tcp://x:5,10,20,30" },
