@@ -360,6 +360,42 @@ static void rules_that_differ_are_not_folded(void **state)
 	assert_int_equal(rules.len, 0);
 }
 
+/* In a list of two the index is so small that many of these pairs want the same slot of it. */
+static void a_pair_that_differs_in_one_thing_is_two_rules(void **state)
+{
+	static const struct {
+		const char *first[2], *second[2];
+		bool deny;
+	} pairs[] = {
+		{ { "tcp://10.0.0.1:", "" }, { "udp://10.0.0.1:", "" }, false },
+		{ { "tcp://10.0.0.1:", "" }, { "tcp://10.0.0.1:", "" }, true },
+		{ { "tcp://10.0.0.0/24:", "" }, { "tcp://10.0.0.0/25:", "" }, false },
+		{ { "tcp://10.0.0.0:", "" }, { "tcp://10.0.1.0:", "" }, false },
+		{ { "tcp://0.0.0.0/0:", "" }, { "tcp://[::/0]:", "" }, false },
+		{ { "tcp://n", ".test" }, { "tcp://*.n", ".test" }, false },
+		{ { "tcp://n", ".test" }, { "tcp://m", ".test" }, false },
+		{ { "tcp://:1000,", "" }, { "tcp://:1001,", "" }, false },
+		{ { "tcp://:1000,", "" }, { "tcp://:", "" }, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+		for (unsigned n = 1; n <= 300; n++) {
+			struct net_rules rules = { 0 };
+			char text[64];
+
+			for (int both = 0; both < 2; both++) {
+				const char *const *form = both ? pairs[i].second : pairs[i].first;
+
+				snprintf(text, sizeof text, "%s%u%s", form[0], n, form[1]);
+				assert_int_equal(net_rules_add(&rules, view_of(text), both && pairs[i].deny, 0, "x", NULL), 0);
+			}
+			if (rules.len != 2)
+				fail_msg("'%s' is folded with pair %zu", text, i);
+			net_rules_fini(&rules);
+		}
+}
+
 static void duplicates_are_folded_and_the_first_word_stays(void **state)
 {
 	static const char *const same[] = {
@@ -478,6 +514,7 @@ int main(void)
 		cmocka_unit_test(a_long_value_is_told_by_its_beginning),
 		cmocka_unit_test(protocols_have_names),
 		cmocka_unit_test(rules_that_differ_are_not_folded),
+		cmocka_unit_test(a_pair_that_differs_in_one_thing_is_two_rules),
 		cmocka_unit_test(duplicates_are_folded_and_the_first_word_stays),
 		cmocka_unit_test(many_rules_fold_in_little_time),
 		cmocka_unit_test(a_value_can_be_checked_without_a_list),
