@@ -376,6 +376,7 @@ static void a_pair_that_differs_in_one_thing_is_two_rules(void **state)
 		{ { "tcp://n", ".test" }, { "tcp://m", ".test" }, false },
 		{ { "tcp://:1000,", "" }, { "tcp://:1001,", "" }, false },
 		{ { "tcp://:1000,", "" }, { "tcp://:", "" }, false },
+		{ { "tcp://:1,3,5,7,1", "" }, { "tcp://:1,3,5,7,2", "" }, false },
 	};
 
 	(void)state;
