@@ -139,7 +139,8 @@ const struct option_row option_rows[] = {
 	  .help = "allow the hosts that a service needs, such as npm, pypi, crates, github, apt",
 	  .more = "Also huggingface, golang, rubygems, maven, debian and others: sandlock profile presets lists them, and "
 		  "sandlock profile show NAME prints the rules that one stands for. A host of it that has no address when "
-		  "the program starts is told by a warning and opens nothing; a host of --net-allow must have one.",
+		  "the program starts is told by a warning, and looked up again when the program asks for it; a host of "
+		  "--net-allow must have one.",
 	  .default_text = "none", .check = net_preset_check },
 	{ .flag = "net-allow-bind", .key = "network.allow_bind",
 	  .type = OPT_PORTS, FIELD(net_allow_bind), .group = NETWORK, .metavar = "PORTS",

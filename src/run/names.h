@@ -40,8 +40,9 @@ struct names {
 /*
  * The names of a frozen policy, which must outlive them; `lookup` is called by several threads at once. A name that was
  * typed and is not found is an error whose sentence names it, its rule and the reason; a host of a network preset is a
- * warning, for one that is away shall not take the rest along, and a machine without a network starts with none: it opens
- * nothing. Where `lookup` is NULL, names stand for nothing. *out has one user.
+ * warning, for one that is away shall not take the rest along, and a machine without a network starts with none: no address
+ * is pinned for it, so that only the resolver's answers can open one. Where `lookup` is NULL, names stand for nothing. *out
+ * has one user.
  */
 int names_resolve(const struct policy *p, names_lookup lookup, struct names **out, struct error *err);
 

@@ -1,6 +1,9 @@
 """What leaves a sandbox is captured on the other side of a cable and compared with its policy."""
+import subprocess
+
 import pytest
 
+import box
 import netlab
 
 pytestmark = pytest.mark.root
@@ -100,3 +103,15 @@ def test_a_preset_of_which_nothing_is_there_opens_nothing_and_lets_the_program_s
     assert lab.names_asked() == {"pypi.org", "files.pythonhosted.org"}
     typed = lab.run("--net-preset", "pypi", "--net-allow", "pypi.org", "--", "true")
     assert typed.returncode == 125 and "'pypi.org' of the network rule 'pypi.org' from --net-allow" in typed.stderr
+
+
+def test_a_host_of_a_preset_that_comes_later_is_found_when_the_program_asks(lab):
+    lab.zone({})
+    code = TRY_TCP.replace("for target in sys.argv[1:]:",
+                           'print("up", flush=True)\nsys.stdin.readline()\nfor target in ["pypi.org:443", "evil.test:443"]:')
+    with lab.start("--net-preset", "pypi", "--", box.PYTHON, "-c", code, stdin=subprocess.PIPE) as program:
+        assert program.stdout.readline() == "up\n"
+        lab.zone({"pypi.org": {"A": ["198.51.100.7"]}, "evil.test": {"A": ["198.51.100.7"]}})
+        out, err = program.communicate("now\n", timeout=60)
+    assert out.startswith("pypi.org:443 ::ffff:198.51.100.7\nevil.test:443 gaierror"), (out, err)
+    assert "without pypi.org, files.pythonhosted.org" in err
