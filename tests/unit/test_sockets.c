@@ -200,16 +200,34 @@ static struct found what_is_found(const struct socket_grants *s)
 	return found;
 }
 
-/* A socket in the file system; closed by the caller. */
-static int bound(const char *dir, const char *name, char path[PATH_MAX])
+/* A socket in the file system, closed by the caller; -1: it cannot be made there. */
+static int try_bound(const char *dir, const char *name, char path[PATH_MAX])
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	int sock = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	assert_true((size_t)snprintf(to.sun_path, sizeof to.sun_path, "%s/%s", dir, name) < sizeof to.sun_path);
-	assert_int_equal(bind(sock, (struct sockaddr *)&to, sizeof to), 0);
 	snprintf(path, PATH_MAX, "%s", to.sun_path);
+	if (bind(sock, (struct sockaddr *)&to, sizeof to) == 0)
+		return sock;
+	close(sock);
+	return -1;
+}
+
+static int bound(const char *dir, const char *name, char path[PATH_MAX])
+{
+	int sock = try_bound(dir, name, path);
+
+	assert_int_not_equal(sock, -1);
 	return sock;
+}
+
+/* Where displays are; the directory is left to whoever comes next, for another run of this test may be using it. */
+static int bound_display(const char *name, char path[PATH_MAX])
+{
+	if (mkdir("/tmp/.X11-unix", 0700) == 0)
+		assert_int_equal(chmod("/tmp/.X11-unix", 01777), 0);
+	return try_bound("/tmp/.X11-unix", name, path);
 }
 
 static void test_a_control_socket_within_reach_is_named(void **state)
@@ -270,14 +288,17 @@ static void test_a_relative_display_begins_in_the_runtime_directory(void **state
 
 static void test_every_display_is_named_whatever_its_number(void **state)
 {
-	const bool made = mkdir("/tmp/.X11-unix", 01777) == 0;
 	struct socket_grants exact = { 0 }, pattern = { 0 }, other = { 0 };
 	char display[PATH_MAX], wayland[PATH_MAX], lock[PATH_MAX], name[32];
 	int socks[2];
 
 	(void)state;
 	snprintf(name, sizeof name, "X9%ld", (long)getpid());
-	socks[0] = bound("/tmp/.X11-unix", name, display);
+	socks[0] = bound_display(name, display);
+	if (socks[0] < 0) {
+		print_message("the directory of displays cannot be written here\n");
+		skip();
+	}
 	socks[1] = bound(top, "wayland-77", wayland);
 	snprintf(lock, sizeof lock, "%.2000s/wayland-77.lock", top);
 	assert_int_equal(mkdir(lock, 0700), 0);         /* what is no socket is not named */
@@ -305,8 +326,6 @@ static void test_every_display_is_named_whatever_its_number(void **state)
 	rmdir(lock);
 	close(socks[0]);
 	close(socks[1]);
-	if (made)
-		rmdir("/tmp/.X11-unix");
 }
 
 static void test_every_failure_on_the_way_is_told_and_leaks_nothing(void **state)
