@@ -15,18 +15,17 @@
 
 struct opening {
 	struct addr ip;
-	char *name;             /* owned; NULL: the slot is free */
+	char *name;             /* owned */
 	uint64_t until_ns;
 	bool replaced;          /* newer answers do not have it; open for the time of grace */
-	int next;               /* slot of the same bucket, or of the free list */
+	int next;               /* slot of the same bucket */
 };
 
 struct openings {
 	pthread_mutex_t lock;
 	struct opening *at;
-	size_t len;             /* slots in use or on the free list */
+	size_t len;
 	size_t cap;
-	int free;
 	int bucket[BUCKETS];
 };
 
@@ -37,7 +36,6 @@ struct openings *openings_new(void)
 	if (!o)
 		return NULL;
 	pthread_mutex_init(&o->lock, NULL);
-	o->free = NONE;
 	for (size_t i = 0; i < BUCKETS; i++)
 		o->bucket[i] = NONE;
 	return o;
@@ -71,7 +69,7 @@ static struct opening *known(struct openings *o, const char *name, const struct 
 	return NULL;
 }
 
-/* Takes a slot out of its bucket and puts it on the free list. */
+/* Takes a slot out of its bucket. */
 static void release(struct openings *o, int slot)
 {
 	struct opening *gone = &o->at[slot];
@@ -81,36 +79,28 @@ static void release(struct openings *o, int slot)
 		link = &o->at[*link].next;
 	*link = gone->next;
 	mem_free(gone->name);
-	gone->name = NULL;
-	gone->next = o->free;
-	o->free = slot;
 }
 
 static int ends_first(const struct openings *o)
 {
-	int first = NONE;
+	int first = 0;
 
-	for (size_t i = 0; i < o->len; i++)
-		if (o->at[i].name && (first == NONE || o->at[i].until_ns < o->at[first].until_ns))
+	for (size_t i = 1; i < o->len; i++)
+		if (o->at[i].until_ns < o->at[first].until_ns)
 			first = (int)i;
 	return first;
 }
 
-/* A slot that is in no list, or -ENOMEM. */
+/* A slot that is in no bucket, or -ENOMEM. */
 static int free_slot(struct openings *o)
 {
-	int slot = o->free;
-
-	if (slot == NONE && o->len < OPENINGS_MAX) {
+	if (o->len < OPENINGS_MAX) {
 		if (mem_grow(&o->at, &o->cap, o->len + 1, sizeof *o->at) < 0)
 			return -ENOMEM;
 		return (int)o->len++;
 	}
-	if (slot == NONE) {
-		slot = ends_first(o);
-		release(o, slot);
-	}
-	o->free = o->at[slot].next;
+	int slot = ends_first(o);
+	release(o, slot);
 	return slot;
 }
 
@@ -144,22 +134,13 @@ int openings_add(struct openings *o, const char *name, const struct addr *ip, ui
 	return rc;
 }
 
-void openings_drop(struct openings *o, const char *name)
-{
-	pthread_mutex_lock(&o->lock);
-	for (size_t i = 0; i < o->len; i++)
-		if (o->at[i].name && strcmp(o->at[i].name, name) == 0)
-			release(o, (int)i);
-	pthread_mutex_unlock(&o->lock);
-}
-
 void openings_limit(struct openings *o, const char *name, int family, uint64_t until_ns)
 {
 	pthread_mutex_lock(&o->lock);
 	for (size_t i = 0; i < o->len; i++) {
 		struct opening *one = &o->at[i];
 
-		if (!one->name || one->ip.family != family || strcmp(one->name, name) != 0)
+		if (one->ip.family != family || strcmp(one->name, name) != 0)
 			continue;
 		one->replaced = true;
 		if (one->until_ns > until_ns)
@@ -187,7 +168,7 @@ void openings_each(struct openings *o, uint64_t now_ns, void (*each)(const char 
 	pthread_mutex_lock(&o->lock);
 	for (int replaced = 0; replaced <= 1; replaced++)
 		for (size_t i = 0; i < o->len; i++)
-			if (o->at[i].name && o->at[i].replaced == replaced && o->at[i].until_ns > now_ns)
+			if (o->at[i].replaced == replaced && o->at[i].until_ns > now_ns)
 				each(o->at[i].name, &o->at[i].ip, arg);
 	pthread_mutex_unlock(&o->lock);
 }

@@ -19,9 +19,6 @@ void openings_free(struct openings *o);
  * counts. Full: the one that ends first makes room. 0 or -ENOMEM. */
 int openings_add(struct openings *o, const char *name, const struct addr *ip, uint64_t until_ns);
 
-/* Forgets all addresses of a name. */
-void openings_drop(struct openings *o, const char *name);
-
 /* What is open of this name and family (enum addr_family) ends at `until_ns` at the latest: a refresh replaces it. */
 void openings_limit(struct openings *o, const char *name, int family, uint64_t until_ns);
 

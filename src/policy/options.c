@@ -386,22 +386,6 @@ const struct option_row *option_by_key(const char *key)
 	return NULL;
 }
 
-const struct option_row *option_by_flag(const char *flag)
-{
-	for (size_t i = 0; i < option_count; i++)
-		if (same(option_rows[i].flag, flag))
-			return &option_rows[i];
-	return NULL;
-}
-
-const struct option_row *option_by_short(char flag)
-{
-	for (size_t i = 0; i < option_count && flag; i++)
-		if (option_rows[i].short_flag == flag)
-			return &option_rows[i];
-	return NULL;
-}
-
 const struct option_row *option_by_flat(const char *flat_key)
 {
 	for (size_t i = 0; i < option_count; i++)
@@ -458,17 +442,6 @@ const char *option_nearest_key(const char *key)
 	for (size_t i = 0; i < option_count; i++)
 		if (!(option_rows[i].flags & OPTION_HIDDEN))
 			best = option_nearer(key, option_rows[i].key, best, &distance);
-	return best;
-}
-
-const char *option_nearest_flag(const char *flag)
-{
-	const char *best = NULL;
-	size_t distance = SIZE_MAX;
-
-	for (size_t i = 0; i < option_count; i++)
-		if (!(option_rows[i].flags & OPTION_HIDDEN))
-			best = option_nearer(flag, option_rows[i].flag, best, &distance);
 	return best;
 }
 

@@ -63,8 +63,6 @@ extern const struct option_row option_rows[];
 extern const size_t option_count;
 
 const struct option_row *option_by_key(const char *key);
-const struct option_row *option_by_flag(const char *flag);
-const struct option_row *option_by_short(char flag);
 const struct option_row *option_by_flat(const char *flat_key);
 
 /* The row that a hidden row is an older spelling of; any other row is its own. */
@@ -76,9 +74,8 @@ const char *option_type_name(enum option_type type);    /* "flag", "count", ... 
 /* A flag, key or flat key of the larger design that this release does not have yet: refused as such, not as unknown. */
 bool option_is_planned(const char *name);
 
-/* The nearest known key or flag, for "did you mean"; NULL when none is near. */
+/* The nearest known key, for "did you mean"; NULL when none is near. */
 const char *option_nearest_key(const char *key);
-const char *option_nearest_flag(const char *flag);
 const char *option_nearest_flat(const char *flat_key);
 
 /* One step of such a search: `candidate` (may be NULL) if it is near `word` and nearer than *distance, else `best`. */

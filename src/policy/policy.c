@@ -166,8 +166,3 @@ bool policy_splits_exec(const struct policy *p)
 {
 	return p->no_exec_read || p->fs_exec.len > 0;
 }
-
-int policy_extend(struct policy *p, const char *preset, const char *origin, struct error *err)
-{
-	return policy_add(p, "extends", preset, origin, err);
-}

@@ -173,10 +173,6 @@ int policy_add(struct policy *p, const char *key, const char *value, const char 
  * ("web.toml" gives "web.toml:12"). Both the sectioned schema and the older flat keys. 0 or -errno. */
 int policy_load(struct policy *p, const char *text, size_t len, const char *name, struct error *err);
 
-/* Adds a preset by name ("base", "python", "node", "build", "agent"): what it grants is added with the origin
- * "preset NAME"; paths that do not exist are skipped later, at resolution. 0 or -errno. */
-int policy_extend(struct policy *p, const char *preset, const char *origin, struct error *err);
-
 /* Checks the whole, parses the lists, and makes the policy immutable: from here on threads may share it. 0 or -errno,
  * with every contradiction named. */
 int policy_freeze(struct policy *p, struct error *err);

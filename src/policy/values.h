@@ -19,11 +19,6 @@ int value_id(struct view v, uint32_t *out);             /* 0 to 2^32-2: a user o
 int value_user(struct view v, uint32_t *uid, uint32_t *gid);    /* UID:GID */
 int value_core(struct view v, unsigned *first, unsigned *last); /* N or N-M, 0 to 1023 */
 
-/* RFC 3339, section 5.6: a full date, 'T', 't' or a blank, a time with or without a fraction, and 'Z' or an offset.
- * A leap second (60) is accepted where UTC can have one, at 23:59:60 UTC, and counts as the second after it. A fraction
- * is kept to the nanosecond, what is beyond is cut. Seconds since 1970, negative before. */
-int value_time(struct view v, int64_t *sec, uint32_t *nsec);
-
 /* Checks; the bytes are kept as they are. */
 int value_path(struct view v);          /* 1 to 4095 bytes, no NUL */
 int value_text(struct view v);          /* any bytes but NUL */

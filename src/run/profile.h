@@ -16,7 +16,6 @@
 
 #define PROFILE_SIZE_MAX ((size_t)1 << 20)
 #define PROFILE_NAME_MAX 64
-#define PROFILE_COUNT_MAX 4096          /* names that profile_each() visits */
 
 /* The home directory: $HOME if it is absolute and not only slashes, else the passwd entry of the real user. *out is the
  * caller's. -ENOENT when there is neither. */
@@ -40,12 +39,5 @@ int profile_load_file(struct policy *p, const char *path, struct error *err);
 
 /* The text of a profile, with the same checks, NUL-terminated. *out is the caller's. */
 int profile_read(const char *name, char **out, size_t *len, struct error *err);
-
-/* Calls visit() with each profile's name, sorted by bytes, until it returns other than 0; that is returned. No folder
- * is no profiles. Files that are no profiles, or that could not be named, are left out. */
-int profile_each(int (*visit)(const char *name, void *user), void *user, struct error *err);
-
-/* Removes a profile: -ENOENT when there is none. A symbolic link is removed, not its target. */
-int profile_delete(const char *name, struct error *err);
 
 #endif

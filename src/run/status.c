@@ -243,13 +243,3 @@ int status_report_text(const struct status_view *v, struct str *out)
 		str_addf(out, "  and %llu more that the report had no room for\n", (unsigned long long)v->dropped);
 	return add_ports(out, v);
 }
-
-int status_hint_text(const struct status_view *v, struct str *out)
-{
-	bool well = v->kind == STATUS_RUNNING || (v->kind == STATUS_EXITED && v->code == 0);
-
-	if (well || v->explained || !v->supervised)
-		return out->rc;
-	str_addf(out, "sandlock: the program failed; %s\n", unseen);
-	return out->rc;
-}

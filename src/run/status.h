@@ -66,8 +66,4 @@ int status_json(const struct status_view *v, struct str *out);
 int status_report_text(const struct status_view *v, struct str *out);
 int status_report_json(const struct status_view *v, struct str *out);
 
-/* The one line after a failed command whose report says nothing, or nothing at all: when Landlock's own refusals were
- * not looked at. 0 or -errno. */
-int status_hint_text(const struct status_view *v, struct str *out);
-
 #endif

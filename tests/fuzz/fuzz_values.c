@@ -52,14 +52,11 @@ static void ports(struct view v, int (*add)(struct ports *out, struct view rule,
 static void others(struct view v)
 {
 	uint64_t n = 0;
-	int64_t sec = 0;
 	uint32_t a = 0;
 	uint32_t b = 0;
 	unsigned first = 0;
 	unsigned last = 0;
 
-	if (value_time(v, &sec, &a) == 0)
-		require(a < 1000000000 && sec > -62200000000 && sec < 253500000000);
 	if (value_percent(v, &n) == 0)
 		require(n >= 1 && n <= 100);
 	if (value_count(v, &n) == 0)

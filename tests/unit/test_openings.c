@@ -108,27 +108,6 @@ static void families_and_ports_are_told_apart_as_they_should(void **state)
 	openings_free(o);
 }
 
-static void dropping_a_name_leaves_the_others(void **state)
-{
-	struct openings *o = openings_new();
-
-	(void)state;
-	for (unsigned i = 0; i < 100; i++) {
-		open_it(o, "a.test", i, 100);
-		open_it(o, "b.test", i, 100);
-	}
-	openings_drop(o, "a.test");
-	openings_drop(o, "never.test");
-	for (unsigned i = 0; i < 100; i++) {
-		assert_false(is_open(o, i, 1, "a.test"));
-		assert_true(is_open(o, i, 1, "b.test"));
-	}
-	for (unsigned i = 0; i < 100; i++)      /* the freed slots serve again */
-		open_it(o, "a.test", i, 100);
-	assert_true(is_open(o, 99, 1, "a.test"));
-	openings_free(o);
-}
-
 static void a_limit_shortens_and_never_lengthens(void **state)
 {
 	struct openings *o = openings_new();
@@ -217,7 +196,7 @@ static void *churn(void *arg)
 		if (openings_add(o, name, &a, i) < 0)
 			return o;
 		if (i % 50 == 0)
-			openings_drop(o, name);
+			openings_limit(o, name, ADDR_V4, i);
 		is_open(o, i % 97, 1, "n3.test");
 	}
 	return NULL;
@@ -274,7 +253,6 @@ int main(void)
 		cmocka_unit_test(the_later_end_counts),
 		cmocka_unit_test(an_address_of_several_names_is_asked_for_each),
 		cmocka_unit_test(families_and_ports_are_told_apart_as_they_should),
-		cmocka_unit_test(dropping_a_name_leaves_the_others),
 		cmocka_unit_test(a_limit_shortens_and_never_lengthens),
 		cmocka_unit_test(what_is_open_can_be_listed),
 		cmocka_unit_test(what_a_refresh_replaced_comes_last),

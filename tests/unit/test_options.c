@@ -86,30 +86,23 @@ static void test_rows_are_found_by_each_of_their_names(void **state)
 		const struct option_row *row = &option_rows[i];
 
 		assert_ptr_equal(option_by_key(row->key), row);
-		if (row->flag)
-			assert_ptr_equal(option_by_flag(row->flag), row);
-		if (row->short_flag)
-			assert_ptr_equal(option_by_short(row->short_flag), row);
 		if (row->flat_key)
 			assert_ptr_equal(option_by_flat(row->flat_key), row);
 	}
 	assert_null(option_by_key("filesystem"));
-	assert_null(option_by_flag("--fs-read"));
-	assert_null(option_by_flag(""));
-	assert_null(option_by_short('\0'));
 	assert_null(option_by_flat("filesystem.read"));
 }
 
 static void test_an_older_spelling_leads_to_the_row_of_today(void **state)
 {
-	static const struct { const char *flag, *key; } cases[] = {
-		{ "net-bind", "network.allow_bind" }, { "net-connect", "network.connect" },
-		{ "max-cpu", "limits.cpu" }, { "uid", "program.user" }, { "fs-read", "filesystem.read" },
+	static const struct { const char *older, *key; } cases[] = {
+		{ "network.bind", "network.allow_bind" }, { "network.connect", "network.connect" },
+		{ "filesystem.read", "filesystem.read" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		assert_string_equal(option_canonical(option_by_flag(cases[i].flag))->key, cases[i].key);
+		assert_string_equal(option_canonical(option_by_key(cases[i].older))->key, cases[i].key);
 }
 
 static void test_near_misses_are_found_and_far_ones_are_not(void **state)
@@ -117,14 +110,11 @@ static void test_near_misses_are_found_and_far_ones_are_not(void **state)
 	(void)state;
 	assert_string_equal(option_nearest_key("filesystem.raed"), "filesystem.read");
 	assert_string_equal(option_nearest_key("limits.memroy"), "limits.memory");
-	assert_string_equal(option_nearest_flag("fs-raed"), "fs-read");
-	assert_string_equal(option_nearest_flag("max-process"), "max-processes");
 	assert_string_equal(option_nearest_flat("fs_readble"), "fs_readable");
 	assert_null(option_nearest_key("completely.different"));
-	assert_null(option_nearest_flag("x"));
+	assert_null(option_nearest_key("x"));
 	/* hidden rows are understood, not recommended */
-	assert_null(option_nearest_flag("net-connekt-it"));
-	assert_false(equal(option_nearest_flag("net-bindd"), "net-bind"));
+	assert_false(equal(option_nearest_key("network.bindd"), "network.bind"));
 }
 
 static void test_names_of_the_larger_design_are_known_as_planned(void **state)

@@ -19,9 +19,9 @@ static struct policy *extended(const char *first, const char *second, const char
 	struct policy *p = policy_new();
 
 	p->home = home ? mem_strdup(home) : NULL;
-	assert_int_equal(policy_extend(p, first, "--preset", NULL), 0);
+	assert_int_equal(policy_add(p, "extends", first, "--preset", NULL), 0);
 	if (second)
-		assert_int_equal(policy_extend(p, second, "--preset", NULL), 0);
+		assert_int_equal(policy_add(p, "extends", second, "--preset", NULL), 0);
 	assert_int_equal(policy_freeze(p, NULL), 0);
 	return p;
 }
@@ -138,13 +138,13 @@ static void test_an_unknown_preset_is_refused_with_the_known_ones(void **state)
 	struct error err = { 0 };
 
 	(void)state;
-	assert_int_equal(policy_extend(p, "pyton", "--preset", &err), -EINVAL);
+	assert_int_equal(policy_add(p, "extends", "pyton", "--preset", &err), -EINVAL);
 	assert_string_equal(err.text, "--preset: there is no preset 'pyton'; did you mean 'python'?");
 	err = (struct error){ 0 };
-	assert_int_equal(policy_extend(p, "java", "--preset", &err), -EINVAL);
+	assert_int_equal(policy_add(p, "extends", "java", "--preset", &err), -EINVAL);
 	assert_string_equal(err.text, "--preset: there is no preset 'java'; there are: base, python, node, build, agent");
 	err = (struct error){ 0 };
-	assert_int_equal(policy_extend(p, "pypi", "--preset", &err), -EINVAL);
+	assert_int_equal(policy_add(p, "extends", "pypi", "--preset", &err), -EINVAL);
 	assert_string_equal(err.text, "--preset: there is no preset 'pypi'; it is one of the network: --net-preset pypi");
 	err = (struct error){ 0 };
 	assert_int_equal(policy_add(p, "network.presets", "python", "--net-preset", &err), -EINVAL);

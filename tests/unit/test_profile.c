@@ -147,7 +147,6 @@ CASE(names_that_are_no_file_names_are_refused)
 		assert_int_equal(err.kind, ERR_USAGE);
 		assert_null(strchr(err.text, '\x1b'));
 		assert_int_equal(load(bad[i], &err), -EINVAL);
-		assert_int_equal(profile_delete(bad[i], NULL), -EINVAL);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
 		assert_int_equal(profile_check_name(good[i], NULL), 0);
@@ -303,83 +302,6 @@ CASE(a_file_by_path_may_lie_in_a_sticky_folder_and_in_no_other_shared_one)
 	assert_int_equal(load_file(in(p, "/sandlock/"), &err), -ENOENT);
 }
 
-struct seen {
-	char text[256];
-	int stop_at;
-};
-
-static int visit(const char *name, void *user)
-{
-	struct seen *seen = user;
-	size_t len = strlen(seen->text);
-
-	snprintf(seen->text + len, sizeof seen->text - len, "%s ", name);
-	return --seen->stop_at == 0 ? 7 : 0;
-}
-
-CASE(profiles_are_listed_sorted_and_nothing_else_is)
-{
-	struct place *p = *state;
-	struct seen seen = { 0 };
-
-	put(p, "/sandlock/profiles/b.toml", "");
-	put(p, "/sandlock/profiles/a.toml", "");
-	put(p, "/sandlock/profiles/.toml", "");
-	put(p, "/sandlock/profiles/c d.toml", "");
-	put(p, "/sandlock/profiles/e.toml~", "");
-	assert_int_equal(profile_each(visit, &seen, NULL), 0);
-	assert_string_equal(seen.text, "a b web ");
-
-	seen = (struct seen){ .stop_at = 2 };
-	assert_int_equal(profile_each(visit, &seen, NULL), 7);
-	assert_string_equal(seen.text, "a b ");
-}
-
-CASE(no_folder_is_no_profiles_and_an_unsafe_one_is_an_error)
-{
-	struct place *p = *state;
-	struct seen seen = { 0 };
-	struct error err = { 0 };
-
-	assert_int_equal(chmod(in(p, "/sandlock"), 0775), 0);
-	assert_int_equal(profile_each(visit, &seen, &err), -EPERM);
-	assert_int_equal(err.kind, ERR_IO);
-	setenv("XDG_CONFIG_HOME", "/nonexistent-sandlock", 1);
-	assert_int_equal(profile_each(visit, &seen, NULL), 0);
-	assert_string_equal(seen.text, "");
-}
-
-CASE(hundreds_of_profiles_are_all_listed)
-{
-	struct place *p = *state;
-	struct seen seen = { 0 };
-	char rest[64];
-
-	for (int i = 0; i < 300; i++) {
-		snprintf(rest, sizeof rest, "/sandlock/profiles/p%03d.toml", i);
-		put(p, rest, "");
-	}
-	seen.stop_at = 300;
-	assert_int_equal(profile_each(visit, &seen, NULL), 7);
-	seen.stop_at = 302;
-	assert_int_equal(profile_each(visit, &seen, NULL), 0);
-}
-
-CASE(deleting_removes_the_file_or_the_link_once)
-{
-	struct place *p = *state;
-	struct error err = { 0 };
-
-	put(p, "/kept.toml", "");
-	assert_int_equal(symlink("../../kept.toml", in(p, "/sandlock/profiles/link.toml")), 0);
-	assert_int_equal(profile_delete("link", &err), 0);
-	assert_int_equal(access(in(p, "/kept.toml"), F_OK), 0);
-	assert_int_equal(profile_delete("web", &err), 0);
-	assert_int_equal(access(in(p, "/sandlock/profiles/web.toml"), F_OK), -1);
-	assert_int_equal(profile_delete("web", &err), -ENOENT);
-	assert_non_null(strstr(err.text, "there is no profile 'web'"));
-}
-
 CASE(the_text_and_the_path_of_a_profile_can_be_had)
 {
 	struct place *p = *state;
@@ -441,19 +363,11 @@ static int run_load_file(struct error *err)
 	return rc;
 }
 
-static int run_each(struct error *err)
-{
-	struct seen seen = { 0 };
-
-	return profile_each(visit, &seen, err);
-}
-
-CASE(every_failure_while_reading_or_listing_is_reported_and_leaks_nothing)
+CASE(every_failure_while_reading_is_reported_and_leaks_nothing)
 {
 	(void)state;
 	walk(run_load, 15);
 	walk(run_load_file, 8);
-	walk(run_each, 12);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -472,12 +386,8 @@ int main(void)
 		TEST(what_is_no_regular_file_is_refused_without_waiting),
 		TEST(a_file_up_to_one_mebibyte_is_read_and_no_larger_one),
 		TEST(a_file_by_path_may_lie_in_a_sticky_folder_and_in_no_other_shared_one),
-		TEST(profiles_are_listed_sorted_and_nothing_else_is),
-		TEST(no_folder_is_no_profiles_and_an_unsafe_one_is_an_error),
-		TEST(hundreds_of_profiles_are_all_listed),
-		TEST(deleting_removes_the_file_or_the_link_once),
 		TEST(the_text_and_the_path_of_a_profile_can_be_had),
-		TEST(every_failure_while_reading_or_listing_is_reported_and_leaks_nothing),
+		TEST(every_failure_while_reading_is_reported_and_leaks_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,27 +176,10 @@ static void both_reports_list_the_ports(void **unused)
 	portmap_free(m);
 }
 
-static void only_a_failed_program_that_was_not_watched_gets_the_hint(void **unused)
-{
-	struct status_view v = view(STATUS_EXITED);
-	AUTO(str) struct str out = STR(4096);
-
-	(void)unused;
-	assert_int_equal(status_hint_text(&v, &out), 0);
-	assert_int_equal(out.len, 0);
-	v.code = 1;
-	status_hint_text(&v, &out);
-	assert_non_null(strstr(out.buf, "--explain"));
-	str_clear(&out);
-	v.explained = true;
-	status_hint_text(&v, &out);
-	assert_int_equal(out.len, 0);
-}
-
 static void no_memory_is_an_error_everywhere(void **unused)
 {
 	static int (*const functions[])(const struct status_view *, struct str *) = {
-		status_reason, status_json, status_report_text, status_report_json, status_hint_text,
+		status_reason, status_json, status_report_text, status_report_json,
 	};
 	struct status_view v = view(STATUS_SIGNALED);
 
@@ -229,7 +212,6 @@ int main(void)
 		cmocka_unit_test(the_json_report_has_the_same_content),
 		cmocka_unit_test(what_was_dropped_without_an_error_and_by_an_unknown_process_is_told_so),
 		cmocka_unit_test(both_reports_list_the_ports),
-		cmocka_unit_test(only_a_failed_program_that_was_not_watched_gets_the_hint),
 		cmocka_unit_test(no_memory_is_an_error_everywhere),
 	};
 
