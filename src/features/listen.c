@@ -3,16 +3,20 @@
  * does not allow every port to be bound, a socket may listen only on a port that it could have been bound to.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "features/portview.h"
 #include "features/registry.h"
 #include "policy/ports.h"
 
 struct listen_rules {
 	const struct ports *allowed;
 	struct portmap *map;            /* with --port-remap: judged is the port that was asked for */
+	atomic_bool shares;             /* somebody here has set SO_REUSEPORT, which the supervisor saw */
 };
 
 static int listen_start(const struct feature_env *env, void **state, struct error *err)
@@ -67,6 +71,19 @@ static struct verdict refuse_unseen(const struct call *call)
 		      "socket would listen: allow that call there, or listening on free ports here");
 }
 
+static bool is_shared(const struct call *call, const struct addr *at, void *port)
+{
+	return at->port == *(const int *)port && call->kernel->is_shared(call, at);
+}
+
+/* One that may share a port could have got the option before anybody outside had the port, and been bound to it since. */
+static int may_share(const struct call *call, const struct listen_rules *rules, int port)
+{
+	int rc = atomic_load(&rules->shares) ? portview_strangers(call, is_shared, &port) : 0;
+
+	return rc > 0 ? -EADDRINUSE : rc;
+}
+
 /*
  * The call is made here, on the open socket itself: the child can neither swap the descriptor nor change the backlog
  * after the check. It can still take the port away in between (a connected socket that is disconnected loses it), and
@@ -92,7 +109,9 @@ static struct verdict on_listen(const struct call *call, void *state)
 	if (!may_listen_on(rules, port))
 		return refuse_port(call, port);
 
-	int rc = call->kernel->listen(call, sock, backlog);
+	int rc = may_share(call, rules, port);
+	if (rc == 0)
+		rc = call->kernel->listen(call, sock, backlog);
 	if (rc < 0)
 		return v_errno(rc);
 	port = call->kernel->socket_port(call, sock);
@@ -100,6 +119,16 @@ static struct verdict on_listen(const struct call *call, void *state)
 		return v_result(0);
 	call->kernel->unlisten(call, sock);
 	return refuse_port(call, port);
+}
+
+/* Looks on: the ports feature has these calls trapped where it leaves binds to Landlock, and says whether they may be. */
+static struct verdict on_setsockopt(const struct call *call, void *state)
+{
+	struct listen_rules *rules = state;
+
+	if ((int)call->raw[1] == SOL_SOCKET && (int)call->raw[2] == SO_REUSEPORT)
+		atomic_store(&rules->shares, true);
+	return v_next();
 }
 
 /* Where port 0 may be bound, an unbound socket may have what it takes anyway, and Landlock judges the rest. */
@@ -110,6 +139,7 @@ static bool listen_wanted(const struct policy *p)
 
 static const struct handler listen_handlers[] = {
 	{ "listen", on_listen, H_BLOCKS | H_NO_DECODE },
+	{ "setsockopt", on_setsockopt, H_NO_DECODE | H_ONLY_IF_TRAPPED | H_OTHERS_PASS },
 };
 
 const struct feature feature_listen = {

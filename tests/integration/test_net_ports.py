@@ -218,6 +218,32 @@ def test_a_shared_port_of_somebody_outside_is_not_shared_with_the_sandbox(port, 
         assert done.stdout.strip() == answer
 
 
+# The option is set while nobody has the port.
+STEAL_LATER = """
+import errno, socket, sys
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+print("set", flush=True)
+sys.stdin.readline()
+try:
+    s.bind(("127.0.0.1", int(sys.argv[1])))
+    s.listen()
+    print("stolen")
+except OSError as e:
+    print(errno.errorcode[e.errno])
+"""
+
+
+def test_a_port_that_somebody_outside_shared_since_is_not_shared_with_the_sandbox(port):
+    program = [box.PYTHON, "-c", STEAL_LATER, str(port)]
+    for command, answer in ((program, "stolen"), ([box.SANDLOCK, "run", "-q", "--net-allow-bind", str(port), "--", *program],
+                                                  "EADDRINUSE")):
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as thief:
+            assert thief.stdout.readline() == "set\n"
+            with Taken(port, socket.SO_REUSEPORT):
+                assert thief.communicate("now\n", timeout=60)[0].strip() == answer
+
+
 def test_a_shared_udp_port_of_somebody_outside_is_not_shared_either():
     port = free_port(socket.SOCK_DGRAM)
     with Taken(port, socket.SO_REUSEADDR, kind=socket.SOCK_DGRAM):
