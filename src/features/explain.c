@@ -122,7 +122,7 @@ static void compare(const struct look *l, const char *grantee, const char *targe
 		AUTO(str) struct str flag = STR(5 * PATH_MAX);
 		hint_add_rule(&rule, grants, grantee);
 		hint_add_preset(&rule, l->explain->policy, grantee, rights[i]);
-		hint_add(&flag, hint_flag_of(rights[i]), grantee);
+		hint_add_grant(grants, grantee, rights[i], &rule, &flag);
 		record(l, rights[i], target, &rule, &flag);
 	}
 }
@@ -132,9 +132,10 @@ static void compare_name(const struct look *l, const char *folder, const char *n
 {
 	AUTO(str) struct str rule = STR(4 * PATH_MAX);
 	AUTO(str) struct str flag = STR(5 * PATH_MAX);
-	const struct hint_new n = { .policy = l->explain->policy, .folder = folder, .path = name, .maker = maker };
+	const struct explain *e = l->explain;
+	const struct hint_new n = { .policy = e->policy, .grants = e->grants, .folder = folder, .path = name, .maker = maker };
 
-	if (grants_find(l->explain->grants, folder, ACCESS_WRITE))
+	if (grants_find(e->grants, folder, ACCESS_WRITE))
 		return;
 	if (hint_add_new(&n, &rule, &flag))
 		record(l, ACCESS_WRITE, name, &rule, &flag);

@@ -297,8 +297,8 @@ static struct verdict refuse(const struct call *call, const struct metadata *m, 
 	AUTO(str) struct str rule = STR(2 * PATH_MAX);
 
 	if (has_path) {
-		hint_add(&flag, "-w", path);
 		hint_add_rule(&rule, m->grants, path);
+		hint_add_grant(m->grants, path, ACCESS_WRITE, &rule, &flag);
 	} else {
 		str_add(&rule, "a deleted file that the program has not open for writing");
 	}

@@ -15,6 +15,9 @@ enum access {
 	ACCESS_IOCTL = 8,       /* device ioctls on device nodes; implied by write on anything a user typed */
 };
 
+/* The origin of the grant that a policy without paths has; it is gone as soon as one is given. */
+#define GRANT_CWD_ORIGIN "the current directory (no filesystem grant was given)"
+
 struct grant {
 	char *path;             /* canonical, absolute, no trailing slash but for "/" */
 	size_t len;

@@ -59,6 +59,28 @@ void hint_add_rule(struct str *out, const struct grants *grants, const char *pat
 	}
 }
 
+/* A path that is granted takes the place of the current directory. */
+static void keep_cwd(const struct grants *grants, const char *granted, struct str *flag)
+{
+	for (size_t i = 0; i < grants->len; i++)
+		if (strcmp(grants->at[i].origin, GRANT_CWD_ORIGIN) == 0 && !path_is_beneath(grants->at[i].path, granted)) {
+			hint_add(flag, "-r", grants->at[i].path);
+			str_addc(flag, ' ');
+		}
+}
+
+#define TERMINALS "/dev/pts"
+
+void hint_add_grant(const struct grants *grants, const char *path, unsigned access, struct str *rule, struct str *flag)
+{
+	if (strcmp(path, TERMINALS) != 0 && path_is_beneath(path, TERMINALS)) {
+		str_add(rule, "; a new terminal has any number, and the folder has the terminals of the user too");
+		path = TERMINALS;
+	}
+	keep_cwd(grants, path, flag);
+	hint_add(flag, hint_flag_of(access), path);
+}
+
 void hint_add_preset(struct str *out, const struct policy *p, const char *path, unsigned access)
 {
 	const char *name = preset_offering(p, path, access);
@@ -79,10 +101,13 @@ static const char *add_missing_caches(const struct hint_new *n, struct str *made
 	for (size_t i = 0; i < count; i++) {
 		if (!(entries[i].access & ACCESS_WRITE) || !path_is_beneath(entries[i].path, n->path))
 			continue;
+		if (preset)
+			str_addc(flag, ' ');
+		else
+			keep_cwd(n->grants, entries[i].path, flag);
 		preset = entries[i].preset;
 		str_addc(made, ' ');
 		str_add_shell(made, entries[i].path);
-		str_add(flag, flag->len ? " " : "");
 		hint_add(flag, "-w", entries[i].path);
 	}
 	return preset;
@@ -106,6 +131,7 @@ bool hint_add_new(const struct hint_new *n, struct str *rule, struct str *flag)
 	}
 	if (!is_wide(n))
 		return false;
+	keep_cwd(n->grants, n->maker ? n->path : n->folder, flag);
 	hint_add(flag, "-w", n->maker ? n->path : n->folder);
 	str_add(rule, "no grant covers it; ");
 	if (n->maker) {

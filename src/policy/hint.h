@@ -15,9 +15,17 @@ const char *hint_verb_of(unsigned access);
 /* Adds `flag`, a blank and `value`, the value in single quotes where a shell would take it apart. */
 void hint_add(struct str *out, const char *flag, const char *value);
 
+/*
+ * Adds the options that grant `access` (one right) on a path that is refused: also that of the current directory where it
+ * is granted only as long as no path is, and the folder in place of a terminal, whose number is not known beforehand.
+ * `rule` gets what is to be known of that.
+ */
+void hint_add_grant(const struct grants *grants, const char *path, unsigned access, struct str *rule, struct str *flag);
+
 /* A name that the program wants to make in a folder that exists. */
 struct hint_new {
 	const struct policy *policy;    /* frozen */
+	const struct grants *grants;
 	const char *folder;             /* canonical */
 	const char *path;               /* the name in it */
 	const char *maker;              /* what makes it beforehand: "mkdir -p", "touch"; NULL: a grant of it would not do */

@@ -20,7 +20,6 @@
 #include "policy/presets.h"
 #include "run/pin.h"
 
-#define CWD_ORIGIN "the current directory (no filesystem grant was given)"
 #define GPU_ORIGIN "--gpu"
 #define SIBLINGS_MAX 4096       /* names looked at for "did you mean" */
 
@@ -150,7 +149,7 @@ static int grant_cwd(const struct policy *p, unsigned access, struct grants *out
 		pin_fini(&home);
 	}
 	if (!skip)
-		return pin_grant(&pin, access, CWD_ORIGIN, NULL, out);
+		return pin_grant(&pin, access, GRANT_CWD_ORIGIN, NULL, out);
 	pin_fini(&pin);
 	return 0;
 }

@@ -182,11 +182,12 @@ static void test_the_advice_for_a_name_that_is_made_is_never_the_home_directory(
 		  "preset node grants its caches once they exist: mkdir -p /h/.cache/yarn" },
 		{ "/h/a", "/h/a/b", "mkdir -p", NULL, NULL },
 	};
+	const struct grants none = { 0 };
 	struct policy *p = extended("node", NULL, "/h");
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct hint_new n = { p, rows[i].folder, rows[i].path, rows[i].maker };
+		const struct hint_new n = { p, &none, rows[i].folder, rows[i].path, rows[i].maker };
 		AUTO(str) struct str rule = STR(1000);
 		AUTO(str) struct str flag = STR(1000);
 
@@ -194,6 +195,38 @@ static void test_the_advice_for_a_name_that_is_made_is_never_the_home_directory(
 		assert_string_equal(flag.len ? flag.buf : "", rows[i].flag ? rows[i].flag : "");
 		assert_string_equal(rule.len ? rule.buf : "", rows[i].rule ? rows[i].rule : "");
 	}
+	policy_free(p);
+}
+
+static void test_advice_keeps_the_current_directory_and_grants_terminals_by_their_folder(void **state)
+{
+	static const struct {
+		const char *path;
+		unsigned access;
+		const char *flag;
+	} rows[] = {
+		{ "/etc/x", ACCESS_READ, "-r '/w k' -r /etc/x" }, { "/w k", ACCESS_WRITE, "-w '/w k'" },
+		{ "/w k/a", ACCESS_WRITE, "-r '/w k' -w '/w k/a'" }, { "/dev/pts/7", ACCESS_WRITE, "-r '/w k' -w /dev/pts" },
+		{ "/dev/pts", ACCESS_READ, "-r '/w k' -r /dev/pts" },
+	};
+	struct grant at[] = { { .path = (char *)"/w k", .origin = (char *)GRANT_CWD_ORIGIN, .is_dir = true } };
+	const struct grants grants = { .at = at, .len = 1 };
+	struct policy *p = extended("node", NULL, "/h");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO(str) struct str rule = STR(1000);
+		AUTO(str) struct str flag = STR(1000);
+
+		hint_add_grant(&grants, rows[i].path, rows[i].access, &rule, &flag);
+		assert_string_equal(flag.buf, rows[i].flag);
+		assert_int_equal(rule.len > 0, i == 3);
+	}
+	AUTO(str) struct str rule = STR(1000);
+	AUTO(str) struct str flag = STR(1000);
+	const struct hint_new n = { p, &grants, "/h", "/h/.npm", "mkdir -p" };
+	assert_true(hint_add_new(&n, &rule, &flag));
+	assert_string_equal(flag.buf, "-r '/w k' -w /h/.npm/_cacache -w /h/.npm/_logs");
 	policy_free(p);
 }
 
@@ -209,6 +242,7 @@ int main(void)
 		cmocka_unit_test(test_an_unknown_preset_is_refused_with_the_known_ones),
 		cmocka_unit_test(test_a_preset_offers_what_the_policy_has_not),
 		cmocka_unit_test(test_the_advice_for_a_name_that_is_made_is_never_the_home_directory),
+		cmocka_unit_test(test_advice_keeps_the_current_directory_and_grants_terminals_by_their_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
