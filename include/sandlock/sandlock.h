@@ -167,17 +167,17 @@ enum sandlock_format { SANDLOCK_TOML = 0, SANDLOCK_JSON = 1, SANDLOCK_TEXT = 2 }
 
 /*
  * Print the policy (TOML reads back to the same policy; JSON has the same content). A frozen policy's printout has its
- * resolved grants too: as comments in TOML, as "grants" in JSON; network rules likewise, as
- * "rules", with who typed each.
+ * resolved grants too: as comments in TOML, as "grants" in JSON; network rules likewise, as "rules", with who typed each.
+ * -EINVAL for SANDLOCK_TEXT; -EILSEQ for a value that TOML cannot hold because it is not UTF-8.
  */
 SANDLOCK_API int sandlock_policy_print(const sandlock_policy *policy, enum sandlock_format format, char **out,
 				       sandlock_error **err);
 
-/* Print the grants and the policy as they would be for this program, which is granted by being named. */
+/* The same of a frozen policy, with what it would be for this program, which is granted by being named. */
 SANDLOCK_API int sandlock_policy_print_for(const sandlock_policy *policy, const char *program,
 					   enum sandlock_format format, char **out, sandlock_error **err);
 
-/* Print the BPF program that the policy gives, one instruction a line. */
+/* Print the BPF program that a frozen policy gives, one instruction a line. */
 SANDLOCK_API int sandlock_filter_print(const sandlock_policy *policy, char **out, sandlock_error **err);
 
 enum sandlock_access {
@@ -287,7 +287,8 @@ SANDLOCK_API int sandlock_pid(const sandlock_sandbox *box);     /* of the top pr
 SANDLOCK_API int sandlock_kill(sandlock_sandbox *box);          /* SIGKILL to the whole tree; fine when it has ended */
 SANDLOCK_API int sandlock_pause(sandlock_sandbox *box);         /* every process of the tree; -ESRCH when ended */
 SANDLOCK_API int sandlock_resume(sandlock_sandbox *box);        /* after a pause; -ESRCH when ended */
-SANDLOCK_API int sandlock_signal(sandlock_sandbox *box, int signal); /* to the top process's group; -ESRCH when ended */
+/* A signal to the top process's group: -EINVAL when it is not one of 1 to 64, -ESRCH when ended. */
+SANDLOCK_API int sandlock_signal(sandlock_sandbox *box, int signal);
 
 /* The host's end of a piped stream (0, 1 or 2), once: the caller owns it. -EBADF if it is not piped or was taken. */
 SANDLOCK_API int sandlock_stdio_take(sandlock_sandbox *box, int stream);
@@ -350,7 +351,8 @@ SANDLOCK_API int sandlock_refusal_pid(const sandlock_sandbox *box, size_t index)
 /* What the program saw; 0: a datagram that was dropped without a word. */
 SANDLOCK_API int sandlock_refusal_errno(const sandlock_sandbox *box, size_t index);
 
-/* The report as text for people or as JSON; the status object (exit, usage, limits, refusals) as one line of JSON. */
+/* The report as text for people or as JSON (as TOML: -EINVAL); the status object (exit, usage, limits, refusals) as one line
+ * of JSON. *out is the caller's. */
 SANDLOCK_API int sandlock_report(const sandlock_sandbox *box, enum sandlock_format format, char **out,
 				 sandlock_error **err);
 SANDLOCK_API int sandlock_status(const sandlock_sandbox *box, char **out, sandlock_error **err);

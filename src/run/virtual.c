@@ -59,7 +59,7 @@ static void remember(struct virtual_file *file, const struct stat *st)
 static int add_file(struct plan *plan, const char *path)
 {
 	struct virtual_file *file = &plan->out->file[plan->out->files++];
-	struct stat st;
+	struct stat st = { 0 };         /* it may appear between the two looks */
 	struct pin pin;
 	int rc = add_lead(plan, path, VIRTUAL_FILES);
 

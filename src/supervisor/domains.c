@@ -69,7 +69,7 @@ static bool are_there(const struct call *call)
 
 static int read_limit(pid_t pid, uint64_t *out)
 {
-	uint64_t limit[2];
+	uint64_t limit[2] = { 0 };
 	int rc = (int)SYS(SYS_prlimit64, pid, LIMIT_LOCKS, 0, limit);
 
 	*out = limit[1];

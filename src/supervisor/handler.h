@@ -4,9 +4,9 @@
  *
  * A handler is called with one trapped system call whose arguments were copied once. It decides on the copy, acts with
  * the copy through call->kernel, and returns a verdict. It sends nothing, logs nothing and keeps no pointer into the
- * call. Handlers without H_BLOCKS run on the notify thread and must not wait (limits.c does, for 5 ms at most, where it would
- * refuse otherwise); H_BLOCKS handlers run on
- * worker threads, several at once, and share nothing mutable with others but through call->kernel.
+ * call. Handlers without H_BLOCKS run on the notify thread and must not wait (limits.c does, for 5 ms at most, where it
+ * would refuse otherwise). H_BLOCKS handlers run on worker threads, several at once, and share nothing mutable with others
+ * but through call->kernel.
  */
 #ifndef SUPERVISOR_HANDLER_H
 #define SUPERVISOR_HANDLER_H

@@ -218,3 +218,72 @@ def test_descriptors_are_passed_and_impossible_ones_are_refused(tmp_path):
         done = run(program, str(child), str(host))
         assert done.returncode == 1 and done.stdout == ""
         assert done.stderr.startswith(f"1 9 cannot pass descriptor {host} as {child}: "), done.stderr
+
+
+CONFINE = r"""
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sandlock/sandlock.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+static void *wait_for_ever(void *unused)
+{
+	pause();
+	return unused;
+}
+static int tell(const char *what, int result)
+{
+	return printf("%s %d\n", what, result < 0 ? errno : 0);
+}
+int main(int argc, char **argv)
+{
+	sandlock_policy *p = sandlock_policy_new();
+	sandlock_error *err = NULL;
+	pthread_t thread;
+	int i;
+	for (i = 3; i + 1 < argc; i += 2)
+		if (sandlock_policy_add(p, argv[i], argv[i + 1], &err) < 0)
+			return fprintf(stderr, "%s\n", sandlock_error_message(err)), 2;
+	if (strcmp(argv[1], "unfrozen") != 0 && sandlock_policy_freeze(p, &err) < 0)
+		return fprintf(stderr, "%s\n", sandlock_error_message(err)), 2;
+	if (strcmp(argv[1], "threads") == 0)
+		pthread_create(&thread, NULL, wait_for_ever, NULL);
+	if (sandlock_confine_self(p, &err) < 0)
+		return fprintf(stderr, "%d %s\n", sandlock_error_errno(err), sandlock_error_message(err)), 1;
+	sandlock_policy_free(p);
+	tell("granted", open(argv[2], O_RDONLY));
+	tell("write", open(argv[2], O_WRONLY));
+	tell("outside", open("/etc/passwd", O_RDONLY));
+	tell("raw", socket(AF_INET, SOCK_RAW, 1));
+	tell("unix", socket(AF_UNIX, SOCK_STREAM, 0));
+	tell("tcp", socket(AF_INET, SOCK_STREAM, 0));
+	return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def confine(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("confine")
+    (folder / "confine.c").write_text(CONFINE)
+    return build(folder / "confine.c", folder / "confine", *C99)
+
+
+def test_a_process_confines_itself_for_good(confine, work):
+    (work / "file").write_text("x")
+    done = box.check(run(confine, "alone", work / "file", "no_supervisor", "true", "filesystem.read", work))
+    assert done.stdout == "granted 0\nwrite 13\noutside 13\nraw 1\nunix 13\ntcp 0\n"
+
+
+def test_a_process_that_cannot_be_confined_as_asked_reads_why(confine, work):
+    for case, settings, errno, why in [
+            ("threads", ["no_supervisor", "true"], 16, "other threads are running"),
+            ("alone", [], 22, "set no_supervisor = true"),
+            ("alone", ["no_supervisor", "true", "limits.memory", "1G"], 22, "limits.memory"),
+            ("unfrozen", ["no_supervisor", "true"], 22, "must be frozen first")]:
+        done = run(confine, case, work, *settings)
+        assert (done.returncode, done.stdout) == (1, ""), done
+        assert done.stderr.startswith(f"{errno} ") and why in done.stderr

@@ -330,6 +330,38 @@ def test_other_files_of_proc_net_are_not_there():
     assert "Permission denied" in done.stderr
 
 
+# What a process may read of itself without a sandbox, and of its child: the bytes depend on who opens, or only a tracer has them.
+TRACED = """
+import os, signal
+child = os.fork()
+if child == 0:
+    signal.pause()
+for who in ("self", child, f"self/task/{os.getpid()}"):
+    for name in ("mem", "pagemap", "stack", "syscall", "attr/current", "status"):
+        try:
+            open(f"/proc/{who}/{name}", "rb").close()
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            print(who, name, "refused")
+        else:
+            print(who, name, "opened")
+os.kill(child, signal.SIGKILL)
+"""
+
+
+def test_a_grant_of_proc_does_not_reach_into_the_memory_of_processes():
+    def answers(done):
+        lines = [line.split() for line in check(done).stdout.splitlines()]
+        return {(who, name): said for who, name, said in ((re.sub(r"\d+", "N", who), *rest) for who, *rest in lines)}
+
+    outside = answers(bare_python(TRACED))
+    inside = answers(python(TRACED, "-r", "/proc"))
+    assert outside["self", "mem"] == "opened" and inside.keys() == outside.keys()
+    for (who, name), said in inside.items():
+        assert said == ("opened" if name == "status" else "refused"), (who, name)
+
+
 SOCKETS = """
 import os, socket
 mine = socket.socket(); mine.bind(('127.0.0.1', 0)); mine.listen()
