@@ -21,7 +21,7 @@
  * populated at once, and are never given back; what is beyond it is malloc's.
  */
 #define ARENA_SIZE (256 * 1024)
-#define ARENA_POPULATED (184 * 1024)    /* what a start with the default policy uses */
+#define ARENA_POPULATED (140 * 1024)    /* what a start with the default policy uses */
 #define ALIGNMENT 16
 
 static _Alignas(4096) char arena[ARENA_SIZE];

@@ -7,6 +7,9 @@
 #include "base/sys.h"
 
 #define REACH 255       /* a conditional jump has 8 bits */
+#define USUAL_LENGTH 512        /* instructions that there is room for at once; a filter has some 300 */
+#define USUAL_LABELS 128
+#define LABELS_MAX 65536
 
 _Static_assert(BPF_MAXINSNS == 4096, "the kernel's ceiling");
 
@@ -30,7 +33,9 @@ unsigned bpf_label(struct bpf *b)
 
 	/* Slot 0 stands for BPF_NEXT and is never placed. */
 	size_t label = b->label_len ? b->label_len : 1;
-	int rc = mem_grow(&b->labels, &b->label_cap, label + 1, sizeof *b->labels);
+	int rc = label < LABELS_MAX ? 0 : -E2BIG;
+	if (rc == 0)
+		rc = mem_grow(&b->labels, &b->label_cap, label < USUAL_LABELS ? USUAL_LABELS : label + 1, sizeof *b->labels);
 	if (rc < 0) {
 		fail(b, rc);
 		return BPF_NEXT;
@@ -47,17 +52,22 @@ void bpf_place(struct bpf *b, unsigned label)
 		fail(b, -EINVAL);
 		return;
 	}
-	b->labels[label] = b->len + 1;
+	b->labels[label] = (uint16_t)(b->len + 1);
 }
 
 static void push(struct bpf *b, struct bpf_insn insn)
 {
 	if (b->rc < 0)
 		return;
-	if (b->len == BPF_MAXINSNS)
+	if (b->len == BPF_MAXINSNS) {
 		fail(b, -E2BIG);
+		return;
+	}
+	int rc = mem_grow(&b->insns, &b->cap, b->len < USUAL_LENGTH ? USUAL_LENGTH : b->len + 1, sizeof *b->insns);
+	if (rc < 0)
+		fail(b, rc);
 	else
-		fail(b, VEC_PUSH(b->insns, b->cap, b->len, insn));
+		b->insns[b->len++] = insn;
 }
 
 void bpf_op(struct bpf *b, uint16_t code, uint32_t k)
@@ -88,7 +98,9 @@ void bpf_load_arg(struct bpf *b, unsigned arg, bool high)
 
 void bpf_jump(struct bpf *b, uint16_t test, uint32_t k, unsigned yes, unsigned no)
 {
-	push(b, (struct bpf_insn){ .code = BPF_JMP | BPF_K | test, .k = k, .yes = yes, .no = no });
+	push(b, (struct bpf_insn){
+		.code = BPF_JMP | BPF_K | test, .k = k, .yes = (uint16_t)yes, .no = (uint16_t)no,
+	});
 }
 
 void bpf_jump_eq64(struct bpf *b, unsigned arg, uint64_t value, unsigned yes, unsigned no)
@@ -118,7 +130,7 @@ static size_t size_of(const struct bpf_insn *i)
 /* Index of the instruction that a label of instruction `from` names. */
 static size_t target_of(const struct bpf *b, size_t from, unsigned label)
 {
-	return label == BPF_NEXT ? from + 1 : b->labels[label] - 1;
+	return label == BPF_NEXT ? from + 1 : b->labels[label] - (size_t)1;
 }
 
 static int check_label(const struct bpf *b, size_t from, unsigned label)
@@ -148,7 +160,7 @@ static size_t lay_out(struct bpf *b)
 	size_t at = 0;
 
 	for (size_t i = 0; i < b->len; i++) {
-		b->insns[i].at = at;
+		b->insns[i].at = (uint16_t)at;
 		at += size_of(&b->insns[i]);
 	}
 	return at;

@@ -13,20 +13,20 @@
 #define BPF_NEXT 0      /* as a jump target: the next instruction */
 
 struct bpf_insn {               /* an instruction whose targets are still labels */
-	uint16_t code;
 	uint32_t k;
-	unsigned yes;           /* labels; BPF_NEXT falls through */
-	unsigned no;
+	uint16_t code;
+	uint16_t yes;           /* labels; BPF_NEXT falls through */
+	uint16_t no;
+	uint16_t at;            /* place in the finished program */
 	bool yes_far;           /* the target is out of reach of 8 bits: a helper instruction follows */
 	bool no_far;
-	size_t at;              /* place in the finished program */
 };
 
 struct bpf {
 	struct bpf_insn *insns;
 	size_t len;
 	size_t cap;
-	size_t *labels;         /* label to 1 + index of its instruction; 0: not placed yet */
+	uint16_t *labels;       /* label to 1 + index of its instruction; 0: not placed yet */
 	size_t label_len;
 	size_t label_cap;
 	int rc;

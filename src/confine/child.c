@@ -83,6 +83,19 @@ static int step_descriptors(struct child *c)
 	return rc < 0 ? rc : 0;
 }
 
+/* Not before the descriptors are in place, whose numbers it might take. */
+static int step_open_proc(struct child *c)
+{
+	struct own_proc *own = &c->shared->own_proc;
+
+	if (!c->plan->own_proc_rights || c->plan->ruleset < 0)
+		return 0;
+	own->dir = sys_openat(AT_FDCWD, "/proc/self", O_PATH | O_CLOEXEC, 0);
+	if (own->dir >= 0)      /* else there is no /proc, and nothing to grant */
+		__atomic_store_n(&own->open, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
 static int step_personality(struct child *c)
 {
 	if (!c->plan->no_randomize_memory)
@@ -195,45 +208,28 @@ static int step_no_new_privs(struct child *c)
 	return sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-/*
- * What run-time libraries read about themselves. Not the directory: it holds "net", which shows the sockets and devices
- * of the whole host, and so does each thread's directory below "task".
- */
-static const struct {
-	const char *name;
-	bool is_dir;
-} own_files[] = {
-	{ "maps", false }, { "status", false }, { "stat", false }, { "statm", false }, { "cmdline", false }, { "comm", false },
-	{ "cgroup", false }, { "mountinfo", false }, { "mounts", false }, { "limits", false }, { "auxv", false },
-	{ "environ", false }, { "smaps", false }, { "fd", true }, { "fdinfo", true },
-};
-
-static int grant_own_file(struct child *c, int dir, size_t i)
-{
-	int fd = sys_openat(dir, own_files[i].name, O_PATH | O_CLOEXEC, 0);
-	if (fd < 0)
-		return 0;       /* this kernel has none: nothing to grant */
-	const struct ll_path_beneath_attr rule = {
-		.allowed_access = c->plan->own_proc_rights & ~(own_files[i].is_dir ? 0 : LL_FS_READ_DIR),
-		.parent_fd = fd,
-	};
-	int rc = sys_landlock_add_rule(c->plan->ruleset, LL_RULE_PATH_BENEATH, &rule);
-	sys_close(fd);
-	return rc;
-}
-
+/* The reaper has grown idle by now and helps. */
 static int step_own_proc(struct child *c)
 {
-	if (!c->plan->own_proc_rights || c->plan->ruleset < 0)
+	struct own_proc *own = &c->shared->own_proc;
+
+	if (!own->open)
 		return 0;
-	int dir = sys_openat(AT_FDCWD, "/proc/self", O_PATH | O_CLOEXEC, 0);
-	if (dir < 0)
-		return 0;       /* no /proc: nothing to grant */
-	int rc = 0;
-	for (size_t i = 0; i < sizeof own_files / sizeof own_files[0] && rc == 0; i++)
-		rc = grant_own_file(c, dir, i);
-	sys_close(dir);
-	return rc;
+	own_proc_grant(c->plan, own);
+	own_proc_wait(own);
+	sys_close(own->dir);
+	return own->failed;
+}
+
+/* What came so far was done while the host looked for the program and built the ruleset. */
+static int step_go(struct child *c)
+{
+	int *go = &c->shared->go;
+	int now;
+
+	while ((now = __atomic_load_n(go, __ATOMIC_ACQUIRE)) == GO_WAIT)
+		SYS(SYS_futex, go, FUTEX_WAIT, GO_WAIT, 0);
+	return now == GO_ON ? 0 : -ECANCELED;
 }
 
 static int step_landlock(struct child *c)
@@ -295,6 +291,7 @@ static int (*const steps[STEP_MAX])(struct child *c) = {
 	[STEP_GROUP] = step_group,
 	[STEP_PARENT] = step_parent,
 	[STEP_DESCRIPTORS] = step_descriptors,
+	[STEP_OPEN_PROC] = step_open_proc,
 	[STEP_PERSONALITY] = step_personality,
 	[STEP_AFFINITY] = step_affinity,
 	[STEP_HUGE_PAGES] = step_huge_pages,
@@ -304,6 +301,7 @@ static int (*const steps[STEP_MAX])(struct child *c) = {
 	[STEP_CAPABILITIES] = step_capabilities,
 	[STEP_NO_NEW_PRIVS] = step_no_new_privs,
 	[STEP_OWN_PROC] = step_own_proc,
+	[STEP_GO] = step_go,
 	[STEP_LANDLOCK] = step_landlock,
 	[STEP_OPEN_FILES] = step_open_files,
 	[STEP_FILTER] = step_filter,

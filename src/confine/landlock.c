@@ -220,8 +220,7 @@ static int add_ports(int ruleset, const struct policy *p, const struct landlock_
 	return 0;
 }
 
-int landlock_build(const struct policy *p, const struct landlock_plan *plan, const struct grants *grants, int *out,
-		   struct error *err)
+int landlock_create(const struct landlock_plan *plan, int *out, struct error *err)
 {
 	struct ll_ruleset_attr attr = {
 		.handled_access_fs = plan->handled_fs,
@@ -229,16 +228,19 @@ int landlock_build(const struct policy *p, const struct landlock_plan *plan, con
 		.scoped = plan->scoped,
 	};
 	/* An older kernel takes the whole struct as long as what it does not know is zero. */
-	AUTO(fd) int ruleset = sys_landlock_create_ruleset(&attr, sizeof attr, 0);
+	int ruleset = sys_landlock_create_ruleset(&attr, sizeof attr, 0);
 
 	if (ruleset < 0)
 		return error_set(err, ERR_KERNEL, ruleset, "the kernel makes no Landlock ruleset: %s",
 				 error_text(ruleset));
-	int rc = add_paths(ruleset, plan, grants, err);
-	if (rc == 0)
-		rc = add_ports(ruleset, p, plan, err);
-	if (rc < 0)
-		return rc;
-	*out = take_fd(&ruleset);
+	*out = ruleset;
 	return 0;
+}
+
+int landlock_fill(int ruleset, const struct policy *p, const struct landlock_plan *plan, const struct grants *grants,
+		  struct error *err)
+{
+	int rc = add_paths(ruleset, plan, grants, err);
+
+	return rc < 0 ? rc : add_ports(ruleset, p, plan, err);
 }

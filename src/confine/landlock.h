@@ -29,9 +29,11 @@ int landlock_plan(const struct policy *p, int abi, struct landlock_plan *out, st
 /* Landlock rights of an access mask on a directory or another file, within what is handled. */
 uint64_t landlock_rights(const struct landlock_plan *plan, unsigned access, bool is_dir);
 
-/* Builds the ruleset from the descriptors in grants and the ports of the policy. *out is a close-on-exec descriptor
- * that the caller owns. */
-int landlock_build(const struct policy *p, const struct landlock_plan *plan, const struct grants *grants, int *out,
-		   struct error *err);
+/* Makes a ruleset that grants nothing yet. *out is a close-on-exec descriptor that the caller owns. */
+int landlock_create(const struct landlock_plan *plan, int *out, struct error *err);
+
+/* Adds rules for the descriptors in grants and the ports of the policy. */
+int landlock_fill(int ruleset, const struct policy *p, const struct landlock_plan *plan, const struct grants *grants,
+		  struct error *err);
 
 #endif

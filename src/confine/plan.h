@@ -22,6 +22,7 @@ enum child_step {
 	STEP_GROUP,             /* own process group, foreground */
 	STEP_PARENT,            /* die with the reaper */
 	STEP_DESCRIPTORS,
+	STEP_OPEN_PROC,         /* shows the reaper where its files for STEP_OWN_PROC are */
 	STEP_PERSONALITY,
 	STEP_AFFINITY,
 	STEP_HUGE_PAGES,
@@ -31,6 +32,7 @@ enum child_step {
 	STEP_CAPABILITIES,
 	STEP_NO_NEW_PRIVS,
 	STEP_OWN_PROC,
+	STEP_GO,                /* the host has the rest of the plan ready */
 	STEP_LANDLOCK,
 	STEP_OPEN_FILES,
 	STEP_FILTER,
@@ -53,9 +55,12 @@ struct plan_fd {
 #define PLAN_LIMITS_MAX 6
 #define PLAN_FDS_MAX 64
 
-/* Constant once the clone is made. Pointers lead to memory that outlives the exec. */
+/*
+ * Constant once the clone is made, but for what is looked at after STEP_GO only: that is until spawn_go(). Pointers lead to
+ * memory that outlives the exec.
+ */
 struct child_plan {
-	const char *path;               /* has a '/' */
+	const char *path;               /* has a '/'; after STEP_GO, like the next two and the rules of the ruleset */
 	const char *const *argv;
 	const char *const *envp;
 	const char *cwd;                /* NULL: stay */
@@ -108,9 +113,26 @@ enum end_cause {
 /* The stage word: the child's futex, cleared by the kernel (CLONE_CHILD_CLEARTID) when it execs or dies. */
 enum { STAGE_GONE = 0, STAGE_SETTING_UP = 1, STAGE_LISTENER = 2 };
 
+/* The go word: another futex, on which the child waits for the host. */
+enum { GO_WAIT = 0, GO_ON = 1, GO_NEVER = 2 };
+
+/*
+ * The child's files in /proc, granted one by one by child and reaper together: each takes the next that nobody has taken.
+ * All but `dir` atomic.
+ */
+struct own_proc {
+	int dir;                        /* descriptor of the child's /proc/self, in the table of both */
+	int open;                       /* `dir` is valid */
+	unsigned taken;
+	unsigned done;                  /* futex */
+	int failed;                     /* 0 or -errno, of any of them */
+};
+
 struct shared {
 	int stage;                      /* futex; written by child and kernel, read by the reaper */
+	int go;                         /* futex; written by the host, read by the child */
 	int listener;                   /* the child's descriptor number, valid at STAGE_LISTENER */
+	struct own_proc own_proc;
 	int fault_step;                 /* enum child_step, valid when fault_errno is not 0 */
 	int fault_errno;                /* positive */
 	pid_t reaper_pid;
@@ -119,7 +141,7 @@ struct shared {
 	/* Written by the reaper, read by the host (relaxed atomics while it runs). */
 	enum end_cause cause;
 	int wait_status;                /* of the top process */
-	uint64_t started_ns;            /* monotonic */
+	uint64_t started_ns;            /* monotonic; the program was entered */
 	uint64_t ended_ns;
 	uint64_t cpu_ns;                /* user and system of everything reaped */
 	uint64_t peak_memory;           /* bytes */
@@ -163,6 +185,10 @@ enum news_kind {
 /* Entry points of the two tasks; they never return. */
 void reaper_main(void *start) __attribute__((noreturn));
 void child_main(void *start) __attribute__((noreturn));
+
+/* Grants files of shared->own_proc until all are taken; an error is in `failed`. */
+void own_proc_grant(const struct child_plan *plan, struct own_proc *own);
+void own_proc_wait(struct own_proc *own);       /* until all that were taken are done */
 
 /* Closes every descriptor but these; sorts them, and passes over -1. */
 void task_close_all_but(int *keep, size_t count);

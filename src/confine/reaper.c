@@ -51,6 +51,30 @@ static long tell(int sock, int kind, int value, int fd)
 	return task_send(sock, &news, sizeof news, fd);
 }
 
+/*
+ * While the child waits for the host nobody looks at the host's pidfd: the kernel ends us with the thread that cloned us,
+ * and the child with us. That thread is in spawn_start() and what follows it, so it lives as long as its process.
+ */
+static void tie_to_host(const struct reaper *r)
+{
+	const struct timespec none = { 0 };
+	struct pollfd polls[] = {
+		{ .fd = r->start->control, .events = POLLIN },
+		{ .fd = r->host, .events = POLLIN },
+	};
+
+	sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (SYS(SYS_ppoll, polls, 2, &none, 0, 8) > 0) {        /* it has died before, or has given up */
+		r->shared->fault_step = -1;
+		r->shared->fault_errno = ECANCELED;
+	}
+}
+
+static void untie_from_host(void)
+{
+	sys_prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+}
+
 /* What the child still needs while it sets itself up, and we. */
 static void close_before_start(const struct reaper *r)
 {
@@ -133,6 +157,28 @@ static long clone_child(struct reaper *r)
 	return task_clone(&task, child_main, arg);
 }
 
+#define HELP_TURNS 150          /* some fifty microseconds: a child that is not running by then does it alone */
+
+/*
+ * A child that has just been cloned shows us its files within microseconds, which is less than it takes to sleep and be
+ * woken. Where it waits for our processor, it gets it.
+ */
+static void help_child(const struct reaper *r)
+{
+	struct own_proc *own = &r->shared->own_proc;
+	const struct child_plan *plan = r->start->plan;
+
+	if (!plan->own_proc_rights || plan->ruleset < 0)
+		return;
+	for (int turn = 0; turn < HELP_TURNS; turn++) {
+		if (__atomic_load_n(&own->open, __ATOMIC_ACQUIRE)) {
+			own_proc_grant(plan, own);
+			return;
+		}
+		SYS(SYS_sched_yield);
+	}
+}
+
 /* Makes the child and follows it until it has exec'd or died. */
 static void start_child(struct reaper *r)
 {
@@ -151,6 +197,7 @@ static void start_child(struct reaper *r)
 	/* A group of our own, so that a signal to the host's group does not reach us; after the clone, since the child
 	 * must be of the same session and make its own group by itself. */
 	SYS(SYS_setpgid, 0, 0);
+	help_child(r);
 
 	int stage = wait_stage(shared, STAGE_SETTING_UP);
 	/* A fast child is past the stage of the listener when we look, even inside the program: its listener still waits. */
@@ -240,12 +287,13 @@ void reaper_main(void *arg)
 
 	prepare(&r, arg);
 	struct shared *shared = r.shared;
-	shared->started_ns = reaper_now();
-	limits_start(&r, shared->started_ns);
 	if (!shared->fault_errno) {
 		close_before_start(&r);
-		start_child(&r);
+		tie_to_host(&r);
 	}
+	if (!shared->fault_errno)
+		start_child(&r);
+	untie_from_host();
 	if (shared->fault_errno) {
 		r.any_left = r.top != 0;
 		if (r.top)
@@ -254,6 +302,8 @@ void reaper_main(void *arg)
 		tell(r.start->control, NEWS_FAULT, 0, -1);
 		leave();
 	}
+	shared->started_ns = reaper_now();
+	limits_start(&r, shared->started_ns);
 	tell(r.start->control, NEWS_ENTERED, r.top, -1);
 	close_after_start(&r);
 	live(&r);

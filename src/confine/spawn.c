@@ -2,7 +2,9 @@
 #include "confine/spawn.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -49,7 +51,6 @@ static int map_memory(struct spawn *s)
 	if (at < 0 && at > -4096)
 		return (int)at;
 	s->memory = (void *)at;
-	s->memory_size = MEMORY_SIZE;
 	char *base = s->memory;
 	long rc = SYS(SYS_mprotect, base, GUARD, PROT_NONE);
 	if (rc == 0)
@@ -104,13 +105,23 @@ static int receive(struct spawn *s, struct news *news, int flags)
 	return n == (ssize_t)sizeof *news ? 1 : -EPROTO;
 }
 
-static int start(const struct child_plan *plan, const struct reaper_orders *orders, struct spawn *s,
+/* Kept memory: the guards and what is below the records may stay as they are. */
+static int take_memory(struct spawn *s, void *kept)
+{
+	if (!kept)
+		return map_memory(s);
+	s->memory = kept;
+	memset((char *)kept + STACKS_SIZE, 0, sizeof(struct records));
+	return 0;
+}
+
+static int start(const struct child_plan *plan, const struct reaper_orders *orders, void *memory, struct spawn *s,
 		 struct error *err)
 {
 	AUTO(fd) int theirs = -1;
 	AUTO(fd) int host = sys_pidfd_open((pid_t)SYS(SYS_getpid), 0);
 
-	int rc = map_memory(s);
+	int rc = take_memory(s, memory);
 	if (rc < 0)
 		return error_set(err, ERR_MEMORY, rc, "no memory for the tasks that start the program");
 	rc = open_control(s, plan->fd_floor, &theirs);
@@ -140,11 +151,11 @@ static int start(const struct child_plan *plan, const struct reaper_orders *orde
 	return 0;
 }
 
-int spawn_start(const struct child_plan *plan, const struct reaper_orders *orders, struct spawn *out,
+int spawn_start(const struct child_plan *plan, const struct reaper_orders *orders, void *memory, struct spawn *out,
 		struct error *err)
 {
 	struct spawn s = SPAWN_NONE;
-	int rc = start(plan, orders, &s, err);
+	int rc = start(plan, orders, memory, &s, err);
 
 	if (rc < 0) {
 		spawn_fini(&s);
@@ -152,6 +163,20 @@ int spawn_start(const struct child_plan *plan, const struct reaper_orders *order
 	}
 	*out = s;
 	return 0;
+}
+
+static int set_go(struct spawn *s, int go)
+{
+	__atomic_store_n(&s->shared->go, go, __ATOMIC_RELEASE);
+	long rc = SYS(SYS_futex, &s->shared->go, FUTEX_WAKE, 1);
+
+	s->gone = rc >= 0;
+	return rc < 0 ? (int)rc : 0;
+}
+
+int spawn_go(struct spawn *s)
+{
+	return set_go(s, GO_ON);
 }
 
 int spawn_entered(struct spawn *s, enum child_step *step)
@@ -202,15 +227,40 @@ void spawn_reap(struct spawn *s)
 	s->reaped = true;
 }
 
-void spawn_fini(struct spawn *s)
+void spawn_memory_free(void *memory)
 {
+	if (memory)
+		SYS(SYS_munmap, memory, MEMORY_SIZE);
+}
+
+/* The kernel clears the stage word when the child leaves our memory. Where the reaper was killed before, it may still be on
+ * its way. */
+static bool is_unused(const struct spawn *s)
+{
+	return s->reaped && s->shared->cause != END_NONE &&
+	       __atomic_load_n(&s->shared->stage, __ATOMIC_ACQUIRE) == STAGE_GONE;
+}
+
+void *spawn_fini_keep(struct spawn *s)
+{
+	if (s->reaper > 0 && !s->gone)
+		set_go(s, GO_NEVER);
 	if (s->reaper > 0 && !s->reaped) {
 		spawn_order(s, ORDER_KILL, 0);
 		spawn_reap(s);
 	}
 	fd_close(&s->control);
 	fd_close(&s->listener);
-	if (s->memory)
-		SYS(SYS_munmap, s->memory, s->memory_size);
+	void *kept = s->memory;
+	if (kept && !is_unused(s)) {
+		spawn_memory_free(kept);
+		kept = NULL;
+	}
 	*s = (struct spawn)SPAWN_NONE;
+	return kept;
+}
+
+void spawn_fini(struct spawn *s)
+{
+	spawn_memory_free(spawn_fini_keep(s));
 }

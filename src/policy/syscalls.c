@@ -39,9 +39,17 @@ static const char *name_behind(const char *name)
 	return name;
 }
 
+static const struct syscall_info *row_of(const char *name)
+{
+	return bsearch(name, syscall_table, syscall_count, sizeof syscall_table[0], compare_name);
+}
+
+/* Few ask by an alias, and none of those is a name of the table. */
 const struct syscall_info *syscall_by_name(const char *name)
 {
-	return bsearch(name_behind(name), syscall_table, syscall_count, sizeof syscall_table[0], compare_name);
+	const struct syscall_info *row = row_of(name);
+
+	return row ? row : row_of(name_behind(name));
 }
 
 const struct syscall_info *syscall_by_nr(enum arch arch, int nr)

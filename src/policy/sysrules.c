@@ -294,6 +294,13 @@ static struct sys_verdict settle(const struct sysrules *r, struct sys_verdict v)
 
 static int push_test(struct sys_rule *rule, struct arg_test test)
 {
+	/* Most of them have one or two: eight at once would be most of what a start allocates. */
+	if (!rule->tests) {
+		rule->tests = mem_array(2, sizeof *rule->tests);
+		if (!rule->tests)
+			return -ENOMEM;
+		rule->cap = 2;
+	}
 	return VEC_PUSH(rule->tests, rule->cap, rule->len, test);
 }
 

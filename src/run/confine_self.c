@@ -73,9 +73,7 @@ int confine_self(struct prepared *prepared, struct error *err)
 	struct sock_fprog prog = {
 		.len = (unsigned short)prepared->filter.len, .filter = prepared->filter.code,
 	};
-	bool own = false;
-	AUTO(fd) int mine = -1;
-	int fd = -1;
+	AUTO(fd) int fd = -1;
 
 	int rc = refuse_unfit(prepared->policy, err);
 	if (rc < 0)
@@ -83,9 +81,9 @@ int confine_self(struct prepared *prepared, struct error *err)
 	if (!is_single_threaded())
 		return error_set(err, ERR_STATE, -EBUSY,
 				 "other threads are running and would stay free: confine before they are started");
-	rc = prepared_ruleset(prepared, &none, &fd, &own, err);
-	if (own)
-		mine = fd;
+	rc = landlock_create(&prepared->landlock, &fd, err);
+	if (rc == 0)
+		rc = prepared_fill(prepared, &none, fd, err);
 	if (rc < 0)
 		return rc;
 	rc = sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

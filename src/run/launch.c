@@ -210,22 +210,16 @@ static bool has_capabilities(void)
 
 /* --- the whole --- */
 
-static int open_ruleset(struct launch_plan *lp, struct prepared *prepared, struct error *err)
+/* Empty at first: the child has a copy of the descriptor, and sees the rules that are added. */
+static int open_ruleset(struct launch_plan *lp, const struct prepared *prepared, struct error *err)
 {
-	int rc = prepared_ruleset(prepared, &lp->program.extra, &lp->ruleset, &lp->ruleset_is_ours, err);
+	int rc = landlock_create(&prepared->landlock, &lp->ruleset, err);
 
 	if (rc < 0)
 		return rc;
-	/* Out of the way of the child's descriptors; the shared one stays where it is and is copied. */
-	if (lp->ruleset < lp->plan.fd_floor) {
-		int moved = (int)SYS(SYS_fcntl, lp->ruleset, F_DUPFD_CLOEXEC, lp->plan.fd_floor);
-		if (moved < 0)
-			return error_set(err, ERR_START, moved, "cannot move the ruleset: %s", error_text(moved));
-		if (lp->ruleset_is_ours)
-			fd_close(&lp->ruleset);
-		lp->ruleset = moved;
-		lp->ruleset_is_ours = true;
-	}
+	rc = spawn_raise_fd(&lp->ruleset, lp->plan.fd_floor);
+	if (rc < 0)
+		return error_set(err, ERR_START, rc, "cannot move the ruleset: %s", error_text(rc));
 	lp->plan.ruleset = lp->ruleset;
 	if (prepared->grants.own_proc)
 		lp->plan.own_proc_rights = landlock_rights(&prepared->landlock, ACCESS_READ, true);
@@ -237,9 +231,7 @@ static void fill_plan(struct launch_plan *lp, const struct prepared *prepared, c
 	const struct policy *p = prepared->policy;
 	struct child_plan *plan = &lp->plan;
 
-	plan->path = lp->program.path;
 	plan->argv = launch->argv;
-	plan->envp = (const char *const *)lp->envp;
 	plan->cwd = launch->cwd ? launch->cwd : p->cwd;
 	plan->foreground = launch->foreground;
 	plan->no_randomize_memory = p->no_randomize_memory;
@@ -262,10 +254,8 @@ static void make_cgroup(struct launch_plan *lp, const struct prepared *prepared)
 		lp->cgroup_is_ours = cgroup_make(prepared->cgroup, &limits, lp->plan.fd_floor, &lp->orders.cgroup) == 0;
 }
 
-int launch_prepare(struct launch_plan *lp, struct prepared *prepared, const struct launch *launch, struct error *err)
+int launch_begin(struct launch_plan *lp, struct prepared *prepared, const struct launch *launch, struct error *err)
 {
-	const struct policy *p = prepared->policy;
-
 	memset(lp, 0, sizeof *lp);
 	lp->ruleset = -1;
 	lp->program.cwd_fd = -1;
@@ -273,13 +263,7 @@ int launch_prepare(struct launch_plan *lp, struct prepared *prepared, const stru
 	for (int i = 0; i < 3; i++)
 		lp->child_ends[i] = lp->our_ends[i] = -1;
 
-	int rc = build_env(lp, p, launch->envp);
-	if (rc < 0)
-		return error_set(err, ERR_MEMORY, rc, "not enough memory for the environment");
-	rc = resolve_program(p, &prepared->grants, launch->argv[0], (const char *const *)lp->envp,
-			     launch->cwd ? launch->cwd : p->cwd, &lp->program, err);
-	if (rc == 0)
-		rc = arrange_fds(lp, launch, err);
+	int rc = arrange_fds(lp, launch, err);
 	if (rc == 0)
 		rc = open_ruleset(lp, prepared, err);
 	if (rc == 0) {
@@ -289,14 +273,29 @@ int launch_prepare(struct launch_plan *lp, struct prepared *prepared, const stru
 	return rc;
 }
 
+int launch_complete(struct launch_plan *lp, struct prepared *prepared, const struct launch *launch, struct error *err)
+{
+	const struct policy *p = prepared->policy;
+	int rc = build_env(lp, p, launch->envp);
+
+	if (rc < 0)
+		return error_set(err, ERR_MEMORY, rc, "not enough memory for the environment");
+	rc = resolve_program(p, &prepared->grants, launch->argv[0], (const char *const *)lp->envp, lp->plan.cwd,
+			     &lp->program, err);
+	if (rc < 0)
+		return rc;
+	lp->plan.path = lp->program.path;
+	lp->plan.envp = (const char *const *)lp->envp;
+	return prepared_fill(prepared, &lp->program.extra, lp->ruleset, err);
+}
+
 void launch_fini(struct launch_plan *lp)
 {
 	for (int i = 0; i < 3; i++) {
 		fd_close(&lp->child_ends[i]);
 		fd_close(&lp->our_ends[i]);
 	}
-	if (lp->ruleset_is_ours)
-		fd_close(&lp->ruleset);
+	fd_close(&lp->ruleset);
 	cgroup_fini(&lp->orders.cgroup, lp->cgroup_is_ours);
 	program_fini(&lp->program);
 	mem_free(lp->envp);

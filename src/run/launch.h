@@ -19,12 +19,15 @@ struct launch_plan {
 	int child_ends[3];              /* descriptors that the child gets and we close; -1 */
 	int our_ends[3];
 	int ruleset;
-	bool ruleset_is_ours;
 	bool cgroup_is_ours;            /* no reaper has been started that removes it */
 };
 
-/* Fills lp; on failure the caller still calls launch_fini. */
-int launch_prepare(struct launch_plan *lp, struct prepared *prepared, const struct launch *launch, struct error *err);
+/*
+ * In two parts, so that the tasks start while the program is looked for: what spawn_start() needs, and what spawn_go()
+ * does. On failure of either the caller still calls launch_fini.
+ */
+int launch_begin(struct launch_plan *lp, struct prepared *prepared, const struct launch *launch, struct error *err);
+int launch_complete(struct launch_plan *lp, struct prepared *prepared, const struct launch *launch, struct error *err);
 void launch_fini(struct launch_plan *lp);
 
 #endif

@@ -1,4 +1,4 @@
-/* A frozen policy made ready to start programs: grants pinned, rules and filter built, ruleset cached. */
+/* A frozen policy made ready to start programs: grants pinned, rules and filter built. */
 #include "run/prepare.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/sys.h"
+#include "confine/spawn.h"
 #include "features/registry.h"
 #include "policy/netexplain.h"
 #include "run/cgroup.h"
@@ -138,8 +139,8 @@ int prepare_take(struct policy *policy, struct prepared **out, struct error *err
 		return error_set(err, ERR_MEMORY, -ENOMEM, "not enough memory for the policy");
 	}
 	atomic_init(&p->users, 1);
+	atomic_init(&p->task_memory, NULL);
 	p->policy = policy;
-	p->ruleset = -1;
 	p->cgroup = -1;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_mutex_init(&p->names_lock, NULL);
@@ -162,8 +163,8 @@ void prepared_unref(struct prepared *p)
 {
 	if (!p || atomic_fetch_sub_explicit(&p->users, 1, memory_order_acq_rel) > 1)
 		return;
-	fd_close(&p->ruleset);
 	fd_close(&p->cgroup);
+	spawn_memory_free(atomic_load(&p->task_memory));
 	filter_fini(&p->filter);
 	sysrules_free(p->rules);
 	grants_fini(&p->grants);
@@ -183,7 +184,6 @@ void prepared_retire(struct prepared *p)
 		return;
 	grants_close(&p->grants);
 	grants_close(&p->virtuals.entries);
-	fd_close(&p->ruleset);
 	fd_close(&p->cgroup);
 	prepared_unref(p);
 }
@@ -205,32 +205,15 @@ static int lend_all(const struct grants *const lists[3], struct grants *out)
 	return 0;
 }
 
-static int build_whole(struct prepared *p, const struct grants *extra, int *fd, struct error *err)
+int prepared_fill(const struct prepared *p, const struct grants *extra, int ruleset, struct error *err)
 {
 	struct grants all = { 0 };
 	int rc = lend_all((const struct grants *const[]){ &p->grants, &p->virtuals.entries, extra }, &all);
 
 	if (rc < 0)
 		return error_set(err, ERR_MEMORY, rc, "not enough memory for the grants");
-	rc = landlock_build(p->policy, &p->landlock, &all, fd, err);
+	rc = landlock_fill(ruleset, p->policy, &p->landlock, &all, err);
 	mem_free(all.at);
-	return rc;
-}
-
-int prepared_ruleset(struct prepared *p, const struct grants *extra, int *fd, bool *own, struct error *err)
-{
-	const struct grants none = { 0 };
-	int rc = 0;
-
-	/* The child adds its own /proc entry to the ruleset, so such a ruleset serves one child only. */
-	*own = extra->len > 0 || p->grants.own_proc;
-	if (*own)
-		return build_whole(p, extra, fd, err);
-	pthread_mutex_lock(&p->lock);
-	if (p->ruleset < 0)
-		rc = build_whole(p, &none, &p->ruleset, err);
-	*fd = p->ruleset;
-	pthread_mutex_unlock(&p->lock);
 	return rc;
 }
 

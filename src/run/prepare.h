@@ -1,4 +1,4 @@
-/* A frozen policy made ready to start programs: grants pinned, rules and filter built, ruleset cached. Shared. */
+/* A frozen policy made ready to start programs: grants pinned, rules and filter built. Shared. */
 #ifndef RUN_PREPARE_H
 #define RUN_PREPARE_H
 
@@ -20,7 +20,7 @@
 struct prepared {
 	atomic_int users;
 	struct policy *policy;          /* owned, frozen */
-	struct grants grants;           /* descriptors stay open: later rulesets need them */
+	struct grants grants;           /* descriptors stay open: each start makes a ruleset of them */
 	struct virtuals virtuals;
 	struct socket_grants sockets;   /* empty when no socket by path is in reach */
 	struct words warnings;          /* under the lock: sentences about grants that reach far, and presets that do not */
@@ -31,7 +31,7 @@ struct prepared {
 	bool supervised;
 	pthread_mutex_t lock;
 	int cgroup;                     /* the folder for cgroups of the sandboxes, -1: their limits need none or have none */
-	int ruleset;                    /* of the grants alone, built when first needed; -1 until then */
+	_Atomic(void *) task_memory;    /* of a sandbox that has ended, for the next; NULL */
 	pthread_mutex_t names_lock;     /* guards names; held while they are looked up */
 	struct names *names;            /* what the names stood for lately; NULL until a sandbox needs it */
 };
@@ -49,8 +49,8 @@ void prepared_retire(struct prepared *p);
 void prepared_warn(struct prepared *p, const char *sentence);
 const char *prepared_warning(struct prepared *p, size_t index);
 
-/* The Landlock ruleset for the grants and `extra`: *own tells whether the caller must close it. */
-int prepared_ruleset(struct prepared *p, const struct grants *extra, int *fd, bool *own, struct error *err);
+/* Adds the rules for the grants and `extra` to a ruleset of landlock_create(). */
+int prepared_fill(const struct prepared *p, const struct grants *extra, int ruleset, struct error *err);
 
 /*
  * The matcher of the network rules, with the names as they stand now; what is less than a minute old serves again.

@@ -217,13 +217,26 @@ static bool leads_into_grant(const struct preset_entry *entry, const struct gran
 	return (in_root || target != path) && path_is_clean(target) && grants_find(out, target, entry->access);
 }
 
+/* One system call instead of three: what is no link, in a folder that is granted already, is granted. Or not there. */
+static bool lies_in_grant(const struct preset_entry *entry, const struct grants *out)
+{
+	const struct grant *g = grants_find(out, entry->path, entry->access);
+	size_t folder = (size_t)(strrchr(entry->path, '/') - entry->path);
+	char byte;
+
+	if (!g || g->len != folder || memcmp(g->path, entry->path, folder) != 0)
+		return g && strcmp(g->path, entry->path) == 0;
+	ssize_t n = sys_readlinkat(AT_FDCWD, entry->path, &byte, sizeof byte);
+	return n == -EINVAL || n == -ENOENT;
+}
+
 static int grant_preset_entry(const struct preset_entry *entry, struct grants *out)
 {
 	char origin[64] = "preset ";
 	size_t room = sizeof origin - strlen(origin) - 1;
 	struct pin pin;
 
-	if (leads_into_grant(entry, out))
+	if (lies_in_grant(entry, out) || leads_into_grant(entry, out))
 		return 0;
 	int rc = pin_path(AT_FDCWD, entry->path, &pin);
 	if (rc < 0)

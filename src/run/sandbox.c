@@ -179,23 +179,36 @@ static char *canonical_program(const struct program *program)
 	return mem_strdup(path);
 }
 
+/* What the child need not wait for while it sets itself up. */
+static int complete(struct sandbox *box, struct launch_plan *lp, const struct launch *launch, struct error *err)
+{
+	int rc = launch_complete(lp, box->prepared, launch, err);
+
+	if (rc < 0)
+		return rc;
+	rc = grants_joined(&box->prepared->grants, &lp->program.extra, &box->grants);
+	if (rc < 0)
+		return error_set(err, ERR_MEMORY, rc, "not enough memory for the grants");
+	return box->prepared->supervised ? make_supervisor(box, lp, launch, err) : 0;
+}
+
 static int start(struct sandbox *box, struct launch_plan *lp, const struct launch *launch, struct error *err)
 {
 	enum child_step step = STEP_MAX;
-	int rc = grants_joined(&box->prepared->grants, &lp->program.extra, &box->grants);
+	int rc = launch_begin(lp, box->prepared, launch, err);
 
-	if (rc < 0)
-		return error_set(err, ERR_MEMORY, rc, "not enough memory for the grants");
-	if (box->prepared->supervised) {
-		rc = make_supervisor(box, lp, launch, err);
-		if (rc < 0)
-			return rc;
-	}
-	rc = spawn_start(&lp->plan, &lp->orders, &box->spawn, err);
+	if (rc == 0)
+		rc = spawn_start(&lp->plan, &lp->orders, atomic_exchange(&box->prepared->task_memory, NULL), &box->spawn,
+				 err);
 	if (rc < 0)
 		return rc;
 	lp->cgroup_is_ours = false;
-	rc = enter(box, &step, err);
+	rc = complete(box, lp, launch, err);
+	if (rc < 0)
+		return rc;
+	rc = spawn_go(&box->spawn);
+	if (rc == 0)
+		rc = enter(box, &step, err);
 	if (rc < 0)
 		return explain_failure(box, lp, step, rc, err);
 	box->pid = box->spawn.shared->child_pid;
@@ -221,9 +234,7 @@ int sandbox_spawn(struct prepared *prepared, const struct launch *launch, struct
 	for (int i = 0; i < 3; i++)
 		box->pipes[i] = -1;
 
-	int rc = launch_prepare(&lp, prepared, launch, err);
-	if (rc == 0)
-		rc = start(box, &lp, launch, err);
+	int rc = start(box, &lp, launch, err);
 	if (rc < 0)
 		sandbox_free(box);      /* before the plan goes: the child may still be reading it */
 	launch_fini(&lp);
@@ -324,7 +335,8 @@ void sandbox_free(struct sandbox *box)
 	if (!box)
 		return;
 	/* The tree first: a supervisor that stopped answering would make its calls fail with ENOSYS on the way. */
-	spawn_fini(&box->spawn);
+	void *memory = spawn_fini_keep(&box->spawn);
+	spawn_memory_free(atomic_exchange(&box->prepared->task_memory, memory));
 	if (box->supervisor_made)
 		supervisor_fini(&box->supervisor);
 	island_end(&box->island);

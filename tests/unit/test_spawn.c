@@ -13,6 +13,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,7 +44,8 @@ static struct shared run_plan(const struct child_plan *plan, const struct reaper
 	enum child_step step = STEP_MAX;
 	struct news news;
 
-	assert_int_equal(spawn_start(plan, orders, &s, &err), 0);
+	assert_int_equal(spawn_start(plan, orders, NULL, &s, &err), 0);
+	assert_int_equal(spawn_go(&s), 0);
 	*entered = spawn_entered(&s, &step);
 	while (spawn_news(&s, &news) != -EPIPE) {
 		struct pollfd p = { .fd = s.control, .events = POLLIN };
@@ -212,7 +214,8 @@ static void a_host_that_is_killed_takes_the_tree_with_it(void **state)
 		struct spawn s = SPAWN_NONE;
 		enum child_step step;
 
-		if (spawn_start(&plan, &free_orders, &s, NULL) == 0 && spawn_entered(&s, &step) == 0 && write(ready[1], "x", 1))
+		if (spawn_start(&plan, &free_orders, NULL, &s, NULL) == 0 && spawn_go(&s) == 0 && spawn_entered(&s, &step) == 0 &&
+		    write(ready[1], "x", 1))
 			pause();
 		_exit(1);
 	}
@@ -227,6 +230,107 @@ static void a_host_that_is_killed_takes_the_tree_with_it(void **state)
 	close(ready[1]);
 }
 
+/* The pids of reaper and child, in memory that outlives the host; the reaper's is there before the child's. */
+struct waiting {
+	pid_t reaper, child;
+};
+
+static bool is_alive(pid_t pid)
+{
+	struct procstat stat;
+
+	return procstat_read(pid, &stat) == 0 && stat.state != 'Z' && stat.state != 'X';
+}
+
+static void a_host_that_dies_before_it_says_go_leaves_nobody(void **state)
+{
+	const char *const argv[] = { "/bin/sleep", "7534", NULL };
+	struct waiting *seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int ready[2];
+	char byte;
+
+	(void)state;
+	assert_ptr_not_equal(seen, MAP_FAILED);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid_t host = fork();
+	if (host == 0) {
+		struct child_plan plan = plan_of(argv);
+		struct spawn s = SPAWN_NONE;
+
+		if (spawn_start(&plan, &free_orders, NULL, &s, NULL) < 0)
+			_exit(1);
+		while (!__atomic_load_n(&s.shared->child_pid, __ATOMIC_ACQUIRE))
+			usleep(1000);
+		*seen = (struct waiting){ s.shared->reaper_pid, s.shared->child_pid };
+		if (write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_true(is_alive(seen->reaper));
+	assert_true(is_alive(seen->child));
+	kill(host, SIGKILL);
+	waitpid(host, NULL, 0);
+	for (int i = 0; i < 1000 && (is_alive(seen->reaper) || is_alive(seen->child)); i++)
+		usleep(10000);
+	assert_false(is_alive(seen->reaper));
+	assert_false(is_alive(seen->child));
+	munmap(seen, sizeof *seen);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void a_start_that_is_given_up_runs_nothing(void **state)
+{
+	const char *const argv[] = { "/bin/sh", "-c", "echo x >&3", NULL };
+	struct child_plan plan = plan_of(argv);
+	struct spawn s = SPAWN_NONE;
+	int out[2];
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	const struct plan_fd fds[] = { { out[1], 3 } };
+	plan.fds = fds;
+	plan.fd_count = 1;
+	plan.fd_floor = 4;
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(spawn_start(&plan, &free_orders, NULL, &s, NULL), 0);
+		if (i % 2)
+			usleep(2000);           /* given up at once, and when the child waits already */
+		spawn_fini(&s);
+		assert_int_equal(waitpid(-1, NULL, __WALL), -1);
+	}
+	close(out[1]);
+	assert_int_equal(read(out[0], &byte, 1), 0);
+	close(out[0]);
+}
+
+static void what_is_looked_at_after_the_go_may_change_until_then(void **state)
+{
+	const char *const argv[] = { "/bin/sh", "-c", "exit 7", NULL };
+	struct child_plan plan = plan_of(argv);
+	struct spawn s = SPAWN_NONE;
+	enum child_step step;
+	struct news news;
+
+	(void)state;
+	plan.path = "/no/such/program";
+	assert_int_equal(spawn_start(&plan, &free_orders, NULL, &s, NULL), 0);
+	usleep(2000);
+	plan.path = argv[0];
+	assert_int_equal(spawn_go(&s), 0);
+	assert_int_equal(spawn_entered(&s, &step), 0);
+	while (spawn_news(&s, &news) != -EPIPE) {
+		struct pollfd p = { .fd = s.control, .events = POLLIN };
+
+		poll(&p, 1, 10000);
+	}
+	spawn_reap(&s);
+	assert_int_equal(WEXITSTATUS(s.shared->wait_status), 7);
+	spawn_fini(&s);
+}
+
 static void every_failure_of_starting_leaks_nothing(void **state)
 {
 	const char *const argv[] = { "/bin/true", NULL };
@@ -239,7 +343,7 @@ static void every_failure_of_starting_leaks_nothing(void **state)
 		int before = fault_open_fds();
 
 		fault_arm(n);
-		int rc = spawn_start(&plan, &free_orders, &s, &err);
+		int rc = spawn_start(&plan, &free_orders, NULL, &s, &err);
 		bool fired = fault_fired();
 		if (rc == 0)
 			spawn_fini(&s);
@@ -315,6 +419,9 @@ int main(void)
 		cmocka_unit_test(descriptors_are_arranged_and_no_other_is_left),
 		cmocka_unit_test(a_host_without_room_for_the_listener_does_not_start),
 		cmocka_unit_test(a_host_that_is_killed_takes_the_tree_with_it),
+		cmocka_unit_test(a_host_that_dies_before_it_says_go_leaves_nobody),
+		cmocka_unit_test(a_start_that_is_given_up_runs_nothing),
+		cmocka_unit_test(what_is_looked_at_after_the_go_may_change_until_then),
 		cmocka_unit_test(every_failure_of_starting_leaks_nothing),
 		cmocka_unit_test(a_tree_is_counted_with_its_orphans_and_threads),
 		cmocka_unit_test(a_name_with_parentheses_does_not_move_the_fields),
