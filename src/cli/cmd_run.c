@@ -126,6 +126,12 @@ static size_t show_warnings(const sandlock_policy *policy, size_t first, bool qu
 	return i;
 }
 
+/*
+ * It has ended and does nothing any more, and its memory goes with the process: to give back every mapping of it first
+ * would be a twentieth of what a short program takes.
+ */
+static sandlock_sandbox *ended;
+
 static int run_program(sandlock_policy **policy, const struct program *program, const struct request *request,
 		       struct after *after)
 {
@@ -159,10 +165,9 @@ static int run_program(sandlock_policy **policy, const struct program *program, 
 		watch_run(&watch, box);
 		after->interrupted = watch.forwarded || (watch.terminal.jobs && sandlock_exit_signal(box) == SIGINT);
 		rc = after_end(after, box);
-		bool lost = sandlock_exit_kind(box) == SANDLOCK_LOST;
-		sandlock_free(box);
-		if (lost)
+		if (sandlock_exit_kind(box) == SANDLOCK_LOST)
 			strays_kill();
+		ended = box;
 	}
 	watch_close(&watch);
 	return rc;

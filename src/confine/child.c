@@ -88,7 +88,7 @@ static int step_open_proc(struct child *c)
 {
 	struct own_proc *own = &c->shared->own_proc;
 
-	if (!c->plan->own_proc_rights || c->plan->ruleset < 0)
+	if (!c->plan->own_proc_rights || c->plan->fresh_ruleset < 0)
 		return 0;
 	own->dir = sys_openat(AT_FDCWD, "/proc/self", O_PATH | O_CLOEXEC, 0);
 	if (own->dir >= 0)      /* else there is no /proc, and nothing to grant */
@@ -227,8 +227,11 @@ static int step_go(struct child *c)
 	int *go = &c->shared->go;
 	int now;
 
-	while ((now = __atomic_load_n(go, __ATOMIC_ACQUIRE)) == GO_WAIT)
-		SYS(SYS_futex, go, FUTEX_WAIT, GO_WAIT, 0);
+	for (int turn = 0; (now = __atomic_load_n(go, __ATOMIC_ACQUIRE)) == GO_WAIT; turn++)
+		if (turn < PATIENT_TURNS)       /* most often it is a matter of microseconds */
+			SYS(SYS_sched_yield);
+		else
+			SYS(SYS_futex, go, FUTEX_WAIT, GO_WAIT, 0);
 	return now == GO_ON ? 0 : -ECANCELED;
 }
 

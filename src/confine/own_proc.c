@@ -29,7 +29,7 @@ static int grant_file(const struct child_plan *plan, int dir, unsigned i)
 		.allowed_access = plan->own_proc_rights & ~(own_files[i].is_dir ? 0 : LL_FS_READ_DIR),
 		.parent_fd = fd,
 	};
-	int rc = sys_landlock_add_rule(plan->ruleset, LL_RULE_PATH_BENEATH, &rule);
+	int rc = sys_landlock_add_rule(plan->fresh_ruleset, LL_RULE_PATH_BENEATH, &rule);
 	sys_close(fd);
 	return rc;
 }

@@ -60,7 +60,7 @@ struct plan_fd {
  * memory that outlives the exec.
  */
 struct child_plan {
-	const char *path;               /* has a '/'; after STEP_GO, like the next two and the rules of the ruleset */
+	const char *path;               /* has a '/'; after STEP_GO, like the next two */
 	const char *const *argv;
 	const char *const *envp;
 	const char *cwd;                /* NULL: stay */
@@ -78,7 +78,8 @@ struct child_plan {
 	char uid_map[48];
 	char gid_map[48];
 	bool drop_caps;
-	int ruleset;                    /* -1: none (confine without Landlock is refused earlier; tests only) */
+	int ruleset;                    /* after STEP_GO; -1: none (confine without Landlock is refused earlier; tests only) */
+	int fresh_ruleset;              /* of this child alone, for what it and the host add; -1: none */
 	uint64_t own_proc_rights;       /* not 0: also grant /proc/self of the child with these Landlock rights */
 	struct sock_fprog filter;
 	bool supervised;                /* the filter gives a listener */
@@ -181,6 +182,9 @@ enum news_kind {
 	NEWS_STOPPED,                   /* the top process was stopped from within */
 	NEWS_CONTINUED,
 };
+
+/* What comes within microseconds is waited for with as many sched_yield(): to sleep and to be woken takes as long. */
+#define PATIENT_TURNS 150
 
 /* Entry points of the two tasks; they never return. */
 void reaper_main(void *start) __attribute__((noreturn));

@@ -80,8 +80,8 @@ static void close_before_start(const struct reaper *r)
 {
 	const struct child_plan *plan = r->start->plan;
 	const struct plan_cgroup *cgroup = &r->start->orders->cgroup;
-	int keep[9 + PLAN_FDS_MAX] = { 0, 1, 2, r->start->control, r->host, r->signals, plan->ruleset };
-	size_t count = 7;
+	int keep[10 + PLAN_FDS_MAX] = { 0, 1, 2, r->start->control, r->host, r->signals, plan->ruleset, plan->fresh_ruleset };
+	size_t count = 8;
 
 	if (cgroup_is_made(r)) {
 		keep[count++] = cgroup->home;
@@ -157,20 +157,18 @@ static long clone_child(struct reaper *r)
 	return task_clone(&task, child_main, arg);
 }
 
-#define HELP_TURNS 150          /* some fifty microseconds: a child that is not running by then does it alone */
-
 /*
  * A child that has just been cloned shows us its files within microseconds, which is less than it takes to sleep and be
- * woken. Where it waits for our processor, it gets it.
+ * woken. Where it waits for our processor, it gets it. One that is not running by then does it alone.
  */
 static void help_child(const struct reaper *r)
 {
 	struct own_proc *own = &r->shared->own_proc;
 	const struct child_plan *plan = r->start->plan;
 
-	if (!plan->own_proc_rights || plan->ruleset < 0)
+	if (!plan->own_proc_rights || plan->fresh_ruleset < 0)
 		return;
-	for (int turn = 0; turn < HELP_TURNS; turn++) {
+	for (int turn = 0; turn < PATIENT_TURNS; turn++) {
 		if (__atomic_load_n(&own->open, __ATOMIC_ACQUIRE)) {
 			own_proc_grant(plan, own);
 			return;

@@ -210,9 +210,14 @@ static bool has_capabilities(void)
 
 /* --- the whole --- */
 
-/* Empty at first: the child has a copy of the descriptor, and sees the rules that are added. */
-static int open_ruleset(struct launch_plan *lp, const struct prepared *prepared, struct error *err)
+/*
+ * The descriptor must be there when the tasks are cloned, its rules only when the child enters it. The policy's own ruleset
+ * serves all that need nothing besides, where its number is out of the way of the child's descriptors.
+ */
+static int open_ruleset(struct launch_plan *lp, struct prepared *prepared, struct error *err)
 {
+	bool own_proc = prepared->grants.own_proc;
+	int common = own_proc ? -1 : prepared_ruleset(prepared);
 	int rc = landlock_create(&prepared->landlock, &lp->ruleset, err);
 
 	if (rc < 0)
@@ -220,10 +225,25 @@ static int open_ruleset(struct launch_plan *lp, const struct prepared *prepared,
 	rc = spawn_raise_fd(&lp->ruleset, lp->plan.fd_floor);
 	if (rc < 0)
 		return error_set(err, ERR_START, rc, "cannot move the ruleset: %s", error_text(rc));
-	lp->plan.ruleset = lp->ruleset;
-	if (prepared->grants.own_proc)
+	lp->plan.fresh_ruleset = lp->ruleset;
+	lp->plan.ruleset = common >= lp->plan.fd_floor ? common : lp->ruleset;
+	if (own_proc)
 		lp->plan.own_proc_rights = landlock_rights(&prepared->landlock, ACCESS_READ, true);
 	return 0;
+}
+
+static int fill_ruleset(struct launch_plan *lp, struct prepared *prepared, struct error *err)
+{
+	const struct grants *extra = &lp->program.extra;
+	bool common = !prepared->grants.own_proc && extra->len == 0;
+
+	if (common && lp->plan.ruleset != lp->ruleset)
+		return 0;
+	int rc = prepared_fill(prepared, extra, lp->ruleset, err);
+	lp->plan.ruleset = lp->ruleset;
+	if (rc == 0 && common)
+		prepared_keep_ruleset(prepared, lp->ruleset);
+	return rc;
 }
 
 static void fill_plan(struct launch_plan *lp, const struct prepared *prepared, const struct launch *launch)
@@ -286,7 +306,7 @@ int launch_complete(struct launch_plan *lp, struct prepared *prepared, const str
 		return rc;
 	lp->plan.path = lp->program.path;
 	lp->plan.envp = (const char *const *)lp->envp;
-	return prepared_fill(prepared, &lp->program.extra, lp->ruleset, err);
+	return fill_ruleset(lp, prepared, err);
 }
 
 void launch_fini(struct launch_plan *lp)

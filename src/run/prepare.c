@@ -142,6 +142,7 @@ int prepare_take(struct policy *policy, struct prepared **out, struct error *err
 	atomic_init(&p->task_memory, NULL);
 	p->policy = policy;
 	p->cgroup = -1;
+	p->ruleset = -1;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_mutex_init(&p->names_lock, NULL);
 	int rc = prepare(p, err);
@@ -163,6 +164,7 @@ void prepared_unref(struct prepared *p)
 {
 	if (!p || atomic_fetch_sub_explicit(&p->users, 1, memory_order_acq_rel) > 1)
 		return;
+	fd_close(&p->ruleset);
 	fd_close(&p->cgroup);
 	spawn_memory_free(atomic_load(&p->task_memory));
 	filter_fini(&p->filter);
@@ -184,6 +186,7 @@ void prepared_retire(struct prepared *p)
 		return;
 	grants_close(&p->grants);
 	grants_close(&p->virtuals.entries);
+	fd_close(&p->ruleset);
 	fd_close(&p->cgroup);
 	prepared_unref(p);
 }
@@ -215,6 +218,25 @@ int prepared_fill(const struct prepared *p, const struct grants *extra, int rule
 	rc = landlock_fill(ruleset, p->policy, &p->landlock, &all, err);
 	mem_free(all.at);
 	return rc;
+}
+
+int prepared_ruleset(struct prepared *p)
+{
+	pthread_mutex_lock(&p->lock);
+	int ruleset = p->ruleset;
+	pthread_mutex_unlock(&p->lock);
+	return ruleset;
+}
+
+void prepared_keep_ruleset(struct prepared *p, int ruleset)
+{
+	pthread_mutex_lock(&p->lock);
+	if (p->ruleset < 0) {
+		int copy = (int)SYS(SYS_fcntl, ruleset, F_DUPFD_CLOEXEC, 3);
+
+		p->ruleset = copy < 0 ? -1 : copy;      /* then each start makes its own */
+	}
+	pthread_mutex_unlock(&p->lock);
 }
 
 #define NAMES_FRESH_NS (60 * UINT64_C(1000000000))

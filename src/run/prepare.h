@@ -31,6 +31,7 @@ struct prepared {
 	bool supervised;
 	pthread_mutex_t lock;
 	int cgroup;                     /* the folder for cgroups of the sandboxes, -1: their limits need none or have none */
+	int ruleset;                    /* of the grants alone, -1 until there is one */
 	_Atomic(void *) task_memory;    /* of a sandbox that has ended, for the next; NULL */
 	pthread_mutex_t names_lock;     /* guards names; held while they are looked up */
 	struct names *names;            /* what the names stood for lately; NULL until a sandbox needs it */
@@ -51,6 +52,10 @@ const char *prepared_warning(struct prepared *p, size_t index);
 
 /* Adds the rules for the grants and `extra` to a ruleset of landlock_create(). */
 int prepared_fill(const struct prepared *p, const struct grants *extra, int ruleset, struct error *err);
+
+/* The ruleset of the grants alone, or -1: it is that of the first start that needed no other, and stays the policy's. */
+int prepared_ruleset(struct prepared *p);
+void prepared_keep_ruleset(struct prepared *p, int ruleset);    /* copies it, unless there is one */
 
 /*
  * The matcher of the network rules, with the names as they stand now; what is less than a minute old serves again.

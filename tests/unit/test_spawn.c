@@ -33,6 +33,7 @@ static struct child_plan plan_of(const char *const *argv)
 {
 	return (struct child_plan){
 		.path = argv[0], .argv = argv, .envp = no_env, .fd_floor = 3, .max_open_files = NONE, .ruleset = -1,
+		.fresh_ruleset = -1,
 	};
 }
 
@@ -306,6 +307,44 @@ static void a_start_that_is_given_up_runs_nothing(void **state)
 	close(out[0]);
 }
 
+/* To the end of /bin/true in this memory; what is kept of it. */
+static void *run_in(void *memory, bool go)
+{
+	const char *const argv[] = { "/bin/true", NULL };
+	struct child_plan plan = plan_of(argv);
+	struct spawn s = SPAWN_NONE;
+	enum child_step step;
+	struct news news;
+
+	assert_int_equal(spawn_start(&plan, &free_orders, memory, &s, NULL), 0);
+	if (memory)
+		assert_ptr_equal(s.memory, memory);
+	if (!go)
+		return spawn_fini_keep(&s);
+	assert_int_equal(spawn_go(&s), 0);
+	assert_int_equal(spawn_entered(&s, &step), 0);
+	while (spawn_news(&s, &news) != -EPIPE) {
+		struct pollfd p = { .fd = s.control, .events = POLLIN };
+
+		poll(&p, 1, 10000);
+	}
+	spawn_reap(&s);
+	assert_int_equal(s.shared->cause, END_BY_ITSELF);
+	assert_int_equal(s.shared->wait_status, 0);
+	return spawn_fini_keep(&s);
+}
+
+static void memory_of_tasks_that_have_ended_serves_again(void **state)
+{
+	(void)state;
+	void *memory = run_in(NULL, true);
+	assert_non_null(memory);
+	for (int i = 0; i < 5; i++)
+		assert_ptr_equal(run_in(memory, true), memory);
+	assert_null(run_in(memory, false));     /* of a start that was given up nothing is kept */
+	spawn_memory_free(NULL);
+}
+
 static void what_is_looked_at_after_the_go_may_change_until_then(void **state)
 {
 	const char *const argv[] = { "/bin/sh", "-c", "exit 7", NULL };
@@ -421,6 +460,7 @@ int main(void)
 		cmocka_unit_test(a_host_that_is_killed_takes_the_tree_with_it),
 		cmocka_unit_test(a_host_that_dies_before_it_says_go_leaves_nobody),
 		cmocka_unit_test(a_start_that_is_given_up_runs_nothing),
+		cmocka_unit_test(memory_of_tasks_that_have_ended_serves_again),
 		cmocka_unit_test(what_is_looked_at_after_the_go_may_change_until_then),
 		cmocka_unit_test(every_failure_of_starting_leaks_nothing),
 		cmocka_unit_test(a_tree_is_counted_with_its_orphans_and_threads),
