@@ -188,7 +188,8 @@ static void a_host_without_room_for_the_listener_does_not_start(void **state)
 	plan.filter = (struct sock_fprog){ 1, &allow };
 	plan.supervised = true;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	assert_int_equal(spawn_start(&plan, &free_orders, &s, NULL), 0);
+	assert_int_equal(spawn_start(&plan, &free_orders, NULL, &s, NULL), 0);
+	assert_int_equal(spawn_go(&s), 0);
 	int next = dup(0);
 	close(next);
 	const struct rlimit full = { (rlim_t)next, before.rlim_max };
@@ -245,7 +246,7 @@ static bool is_alive(pid_t pid)
 
 static void a_host_that_dies_before_it_says_go_leaves_nobody(void **state)
 {
-	const char *const argv[] = { "/bin/sleep", "7534", NULL };
+	const char *const argv[] = { "/bin/sleep", "7535", NULL };
 	struct waiting *seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int ready[2];
 	char byte;
