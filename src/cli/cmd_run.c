@@ -130,7 +130,7 @@ static size_t show_warnings(const sandlock_policy *policy, size_t first, bool qu
  * It has ended and does nothing any more, and its memory goes with the process: to give back every mapping of it first
  * would be a twentieth of what a short program takes.
  */
-static sandlock_sandbox *ended;
+static sandlock_sandbox *volatile ended;      /* volatile: nobody reads it, but leak checkers look for it */
 
 static int run_program(sandlock_policy **policy, const struct program *program, const struct request *request,
 		       struct after *after)

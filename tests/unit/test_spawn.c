@@ -216,8 +216,9 @@ static void a_host_that_is_killed_takes_the_tree_with_it(void **state)
 		struct spawn s = SPAWN_NONE;
 		enum child_step step;
 
-		if (spawn_start(&plan, &free_orders, NULL, &s, NULL) == 0 && spawn_go(&s) == 0 && spawn_entered(&s, &step) == 0 &&
-		    write(ready[1], "x", 1))
+		bool entered = spawn_start(&plan, &free_orders, NULL, &s, NULL) == 0 && spawn_go(&s) == 0 &&
+			       spawn_entered(&s, &step) == 0;
+		if (entered && write(ready[1], "x", 1))
 			pause();
 		_exit(1);
 	}
