@@ -128,6 +128,14 @@ def test_what_the_report_advises_lets_sockets_listen_there(error, ports, work):
     assert done.stdout.split() == ["listens"] * 3
 
 
+@pytest.mark.parametrize("error", ["EPERM", "ENOSYS"])
+def test_where_no_ruleset_can_be_seen_no_inner_domain_is_entered_and_the_user_reads_why(error, work):
+    with open(os.path.join(box.HELPERS, "landlocked.py")) as helper:
+        code = helper.read() + "\nprint(enter([]))"
+    done = box.check(SmallKernel("pidfd_getfd", error).run("-w", work, "--report", "--", box.PYTHON, "-c", code))
+    assert done.stdout == "-1\n" and "landlock_restrict_self" in done.stderr and "pidfd_getfd" in done.stderr
+
+
 def test_a_port_that_was_not_granted_stays_closed_where_free_ports_are():
     code = ("import socket\ns = socket.socket()\ntry: s.bind((\"127.0.0.1\", 8099))\n"
             "except OSError as error: print(error.errno)")
