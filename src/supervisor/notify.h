@@ -32,6 +32,8 @@ struct id_map {
 struct kept_pidfd {
 	pid_t tid;
 	int fd;                         /* owned; -1: none */
+	bool of_thread;                 /* else of its process, on old kernels */
+	bool proven;                    /* of_thread, and it was the caller's when a caller with this number was waiting */
 };
 
 /* Calls that wait for their socket without a thread each; see parking.h. All but `epoll` and `kick` under the lock. */

@@ -133,35 +133,67 @@ int onbehalf_pidfd(pid_t tid)
 	return pidfd == -EINVAL ? sys_pidfd_open(onbehalf_process(tid), 0) : pidfd;
 }
 
-/* On the notify thread the pidfds of the last callers are kept: opening one costs as much as using it. */
-static int borrow_kept(struct supervisor *s, pid_t tid, int fd)
+/* --- pinning: of descriptors, by pidfds that are kept on the notify thread, since opening one costs as much as using it --- */
+
+static struct kept_pidfd *kept_for(const struct call *call)
 {
-	struct kept_pidfd *kept = &s->pidfds[(unsigned)tid % SUPERVISOR_PIDFDS];
-	int mine = kept->tid == tid && kept->fd >= 0 ? sys_pidfd_getfd(kept->fd, fd) : -ESRCH;
+	return &owner(call)->pidfds[(unsigned)call->tid % SUPERVISOR_PIDFDS];
+}
+
+static void keep_pidfd(struct kept_pidfd *kept, pid_t tid)
+{
+	fd_close(&kept->fd);
+	*kept = (struct kept_pidfd){ .tid = tid, .fd = sys_pidfd_open(tid, PIDFD_OF_THREAD) };
+	kept->of_thread = kept->fd >= 0;
+	if (kept->fd == -EINVAL)
+		kept->fd = onbehalf_pidfd(tid);
+}
+
+static int borrow_kept(const struct call *call, int fd)
+{
+	struct kept_pidfd *kept = kept_for(call);
+	int mine = kept->tid == call->tid && kept->fd >= 0 ? sys_pidfd_getfd(kept->fd, fd) : -ESRCH;
 
 	if (mine != -ESRCH)
 		return mine;
-	fd_close(&kept->fd);
-	kept->tid = tid;
-	kept->fd = onbehalf_pidfd(tid);
+	keep_pidfd(kept, call->tid);
 	return kept->fd < 0 ? kept->fd : sys_pidfd_getfd(kept->fd, fd);
 }
 
 static int borrow(const struct call *call, int fd)
 {
 	if (!call->may_wait)
-		return borrow_kept(owner(call), call->tid, fd);
+		return borrow_kept(call, fd);
 	AUTO(fd) int pidfd = onbehalf_pidfd(call->tid);
 	return pidfd < 0 ? pidfd : sys_pidfd_getfd(pidfd, fd);
+}
+
+/*
+ * After a descriptor was borrowed: is it the caller's, and was what was read before, by the caller's number? The kernel
+ * says so as long as the caller waits. A pidfd for which it has said so once needs no second answer: it works only while
+ * its thread is there, so that nobody else has had the number since, and the thread that waits under it is this one. (One
+ * that executes a program takes the number of its leader along: then memory and descriptor are those of the same process.)
+ */
+static bool is_callers(const struct call *call, bool by_kept)
+{
+	struct kept_pidfd *kept = by_kept ? kept_for(call) : NULL;
+
+	if (kept && kept->proven)
+		return true;
+	bool valid = notify_is_valid(owner(call), call->id);
+	if (kept)
+		kept->proven = valid && kept->of_thread;
+	return valid;
 }
 
 static int ob_pin_fd(const struct call *call, int fd)
 {
 	int mine = call->held ? (int)SYS(SYS_fcntl, *call->held, F_DUPFD_CLOEXEC, 0) : borrow(call, fd);
+	bool by_kept = mine >= 0 && !call->held && !call->may_wait;
 
 	if (mine < 0 && !call->held && mine != -EBADF)
 		mine = pin_caller_fd(call->tid, fd);    /* containers refuse pidfd_getfd */
-	if (mine >= 0 && !notify_is_valid(owner(call), call->id)) {
+	if (mine >= 0 && !is_callers(call, by_kept)) {
 		fd_close(&mine);
 		return -ESRCH;
 	}
