@@ -153,7 +153,11 @@ static void print_bash(struct str *out)
 	for (size_t i = 0; (command = command_at(i)); i++)
 		if (!command->hidden)
 			each_item(out, command, bash_value);
-	str_add(out, "\tprofile:show|profile:delete|profile:lint|profile:path)\n"
+	str_add(out, "\tprofile:show)\n\t\tCOMPREPLY=($(compgen -W \"$(sandlock profile list 2>/dev/null) ");
+	preset_words(out);
+	str_addc(out, ' ');
+	net_preset_words(out);
+	str_add(out, "\" -- \"$cur\")); return ;;\n\tprofile:delete|profile:lint|profile:path)\n"
 		     "\t\tCOMPREPLY=($(compgen -W \"$(sandlock profile list 2>/dev/null)\" -- \"$cur\")); return ;;\n"
 		     "\tesac\n\tcase $cmd in\n");
 	for (size_t i = 0; (command = command_at(i)); i++) {

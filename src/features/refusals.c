@@ -187,6 +187,10 @@ static const struct word *denied_by_user(const struct policy *p, const struct sy
 static const char no_udp[] = "no rule allows UDP; a name that a rule has is looked up by sandlock itself";
 static const char udp_flag[] = "--net-allow NAME:PORT";
 
+/* ping turns to it where the kernel refuses it the socket that a rule for icmp opens. */
+static const char no_raw_ping[] = "raw sockets are refused in every sandbox; ping needs none under a rule for icmp:// on a "
+				  "machine whose net.ipv4.ping_group_range has its group";
+
 /* SOCK_STREAM with CLOEXEC and NONBLOCK: what libc asks for in every program that lists a user, and others do as well. */
 #define NAME_CACHE_SOCKET 0x80801
 
@@ -203,6 +207,8 @@ static const struct grantable {
 	{ "socketpair", 1, ANYTHING, ANYTHING, NO_PROTO, "a datagram socket can send to any path", "--unix-allow PATH" },
 	{ "socket", 2, 2, 1, NET_ICMP, "no rule allows ping", "--net-allow icmp://HOST" },
 	{ "socket", 10, 2, 58, NET_ICMP, "no rule allows ping", "--net-allow icmp://HOST" },
+	{ "socket", 2, 3, 1, NO_PROTO, no_raw_ping, NULL },
+	{ "socket", 10, 3, 58, NO_PROTO, no_raw_ping, NULL },
 	{ "socket", 2, 2, 0, NET_UDP, no_udp, udp_flag },
 	{ "socket", 2, 2, 17, NET_UDP, no_udp, udp_flag },
 	{ "socket", 10, 2, 0, NET_UDP, no_udp, udp_flag },

@@ -444,3 +444,10 @@ def test_every_key_of_the_manual_is_a_key_of_profiles(work):
         path = profile(work, (f"[{section}]\n" if section else "") + f"{last} = {value}\n")
         done = subprocess.run([box.SANDLOCK, "profile", "lint", path], capture_output=True, text=True, timeout=60)
         assert "there is no key" not in done.stderr and "must be" not in done.stderr, (key, done.stderr)
+
+
+def test_the_shell_completes_what_profile_show_prints():
+    script = subprocess.run([box.SANDLOCK, "completion", "bash"], capture_output=True, text=True, timeout=60).stdout
+    script += "\nCOMP_WORDS=(sandlock profile show py); COMP_CWORD=3; _sandlock sandlock py show; echo ${COMPREPLY[*]}\n"
+    done = subprocess.run(["bash"], input=script, capture_output=True, text=True, timeout=60)
+    assert {"python", "pypi"} <= set(done.stdout.split()), done

@@ -80,6 +80,10 @@ static void the_rule_says_who_refused_and_the_flag_what_allows_it(void **unused)
 	call = FAKE_CALL(&f, "bpf", 0);
 	ask(&f, &p, &call);
 	assert_string_equal(f.rule, "refused in every sandbox");
+	call = FAKE_CALL(&f, "socket", 2, 3, 1);
+	ask(&f, &p, &call);
+	assert_non_null(strstr(f.rule, "net.ipv4.ping_group_range"));
+	assert_string_equal(f.flag, "");
 }
 
 static void a_protocol_that_a_rule_closes_has_no_flag(void **unused)
