@@ -35,7 +35,7 @@ int island_socket(struct island *i, const struct island_order *order)
 	pthread_mutex_unlock(&i->lock);
 	if (rc < 0)
 		return rc;
-	return sock < 0 ? -EPROTO : take_fd(&sock);
+	return sock < 0 ? -EMFILE : take_fd(&sock);     /* the kernel drops a descriptor that there is no number for */
 }
 
 int island_cookie(int sock, uint64_t *out)

@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -133,6 +134,23 @@ static void a_socket_that_cannot_be_made_is_an_errno(void **state)
 	assert_true(get(AF_INET, SOCK_DGRAM, 0) >= 0);          /* and the task lives on */
 }
 
+static void a_host_without_room_for_a_descriptor_is_told_so_and_may_ask_again(void **state)
+{
+	struct rlimit before;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	int next = dup(0);
+	close(next);
+	const struct rlimit full = { (rlim_t)next, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &full), 0);
+	int refused = get(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(refused, -EMFILE);
+	AUTO(fd) int sock = get(AF_INET, SOCK_DGRAM, 0);
+	assert_true(sock >= 0);
+}
+
 static void its_descriptors_are_above_the_floor(void **state)
 {
 	(void)state;
@@ -200,6 +218,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(where_nobody_listens_nothing_is_reached, start_island, end_island),
 		cmocka_unit_test_setup_teardown(its_sockets_are_told_from_others, start_island, end_island),
 		cmocka_unit_test_setup_teardown(a_socket_that_cannot_be_made_is_an_errno, start_island, end_island),
+		cmocka_unit_test_setup_teardown(a_host_without_room_for_a_descriptor_is_told_so_and_may_ask_again, start_island,
+						end_island),
 		cmocka_unit_test_setup_teardown(its_descriptors_are_above_the_floor, start_island, end_island),
 		cmocka_unit_test(the_task_ends_with_the_line),
 		cmocka_unit_test(a_dead_task_is_an_error_not_a_hang),
