@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -19,6 +20,13 @@ void fd_close(int *fd)
 void auto_fd(int *fd)
 {
 	fd_close(fd);
+}
+
+bool fd_is_hosts(int fd)
+{
+	struct rlimit limit = { 0 };
+
+	return SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur / 2;
 }
 
 /* From the place `at` of the file; -1: from where the descriptor stands. */

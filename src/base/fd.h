@@ -2,6 +2,7 @@
 #ifndef BASE_FD_H
 #define BASE_FD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,6 +17,12 @@ static inline int take_fd(int *fd)
 
 void fd_close(int *fd);            /* closes and sets to -1; -1 is fine; keeps errno */
 void auto_fd(int *fd);             /* for AUTO(fd) */
+
+/*
+ * Is it one that a sandbox must not make the host hold for long? The kernel gives out the lowest number that is free, so as
+ * long as nobody keeps a number of the upper half of the limit, that half is the host's, however many sandboxes there are.
+ */
+bool fd_is_hosts(int fd);
 
 /* Reads until `len` bytes or end; restarts on EINTR. Bytes read, or -errno. */
 ssize_t fd_read_all(int fd, void *buf, size_t len);

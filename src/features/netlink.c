@@ -32,6 +32,7 @@
 #include "features/registry.h"
 
 #define MAX_SOCKETS 256
+#define FEW_SOCKETS 16                  /* which a program may have whatever the host has open */
 #define SEND_BUFFER 65536               /* what a client that does not read can make the kernel keep for it */
 #define FIRST_FREE_PORT 0xfffff000U     /* and down from there: where the kernel looks when the process id is taken */
 #define NAME_TRIES 16
@@ -294,7 +295,7 @@ static uint32_t free_port(struct netlink *nl, pid_t process)
 /* With the lock held. The end for the caller, or -errno. */
 static int new_socket(struct netlink *nl, pid_t process, bool nonblocking)
 {
-	int theirs = -1;
+	AUTO(fd) int theirs = -1;
 
 	if (nl->count == MAX_SOCKETS)
 		return -ENFILE;
@@ -304,10 +305,14 @@ static int new_socket(struct netlink *nl, pid_t process, bool nonblocking)
 	rc = make_pair(nonblocking, free_port(nl, process), &nl->channel[nl->count], &theirs);
 	if (rc < 0)
 		return rc;
+	if (nl->count >= FEW_SOCKETS && fd_is_hosts(nl->channel[nl->count].fd)) {
+		fd_close(&nl->channel[nl->count].fd);
+		return -ENFILE;
+	}
 	nl->count++;
 	atomic_store(&nl->alive, nl->count);
 	wake_up(nl);
-	return theirs;
+	return take_fd(&theirs);
 }
 
 /*

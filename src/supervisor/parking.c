@@ -226,7 +226,7 @@ static int add(struct supervisor *s, struct call_box *box)
 {
 	struct parking *p = &s->parking;
 	uint64_t due = sys_now() + TICK_NS;
-	int rc = p->stopping ? -ESRCH : p->count >= PARKED_MAX || waiting_is_crowded(box->held) ? -EAGAIN : start(s);
+	int rc = p->stopping ? -ESRCH : p->count >= PARKED_MAX || fd_is_hosts(box->held) ? -EAGAIN : start(s);
 
 	if (rc == 0 && !box->lazy)
 		rc = watch(p, box->held, box);

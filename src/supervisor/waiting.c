@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -100,17 +99,6 @@ static int wait_once(struct pollfd polls[2], uint64_t slice)
 	return n > 0 && polls[0].revents;
 }
 
-/*
- * What waits holds descriptors of the host's. The kernel gives out the lowest number that is free, so as long as nobody
- * waits with a number of the upper half, that half is the host's, however many sandboxes wait for whatever.
- */
-bool waiting_is_crowded(int fd)
-{
-	struct rlimit limit = { 0 };
-
-	return SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur / 2;
-}
-
 /* What ends the wait besides the socket: 0, -errno, or MUST_WAIT when others have their turn. */
 static int after_slice(const struct call *call, ksigset *seen, bool crowded)
 {
@@ -150,7 +138,7 @@ int waiting_for(const struct call *call, int sock, int fd, short events)
 		{ .fd = events ? fd : -1, .events = events },
 		{ .fd = s->wake, .events = POLLIN },
 	};
-	bool crowded = waiting_is_crowded(sock > fd ? sock : fd);
+	bool crowded = fd_is_hosts(sock > fd ? sock : fd);
 	uint64_t slice = first_slice(p, events);
 
 	waiting_deadline(call, sock, SO_SNDTIMEO);

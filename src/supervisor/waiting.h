@@ -18,9 +18,6 @@ int waiting_for(const struct call *call, int sock, int fd, short events);
 /* What a signal makes of the call: 0 for none. `seen` is of the last look; all zero before the first. */
 int waiting_signal(const struct call *call, ksigset *seen);
 
-/* Is this descriptor one of those that nothing which waits may hold? */
-bool waiting_is_crowded(int fd);
-
 /* Fills in call->progress->deadline by this option of the socket, if that was not done. */
 void waiting_deadline(const struct call *call, int sock, int option);
 

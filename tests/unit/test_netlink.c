@@ -286,12 +286,45 @@ static void a_send_that_was_trapped_for_others_is_answered(void **unused)
 	feature_netlink.stop(state);
 }
 
+/* The old limit; the hard one stays. */
+static rlim_t limit_files(rlim_t to)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	const rlim_t before = limit.rlim_cur;
+	limit.rlim_cur = to;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return before;
+}
+
+static void beyond_a_few_none_takes_what_the_host_keeps_for_itself(void **unused)
+{
+	void *state = start();
+	int fds[100];
+	int count = 0;
+	struct verdict v;
+
+	(void)unused;
+	const rlim_t before = limit_files(200);
+	while ((v = CALL(state, "socket", AF_NETLINK, SOCK_RAW, 0)).kind == V_GIVE_FD && count < 100)
+		fds[count++] = (int)v.value;
+	assert_int_equal(v.kind, V_ERRNO);
+	assert_int_equal(v.value, ENFILE);
+	assert_in_range(count, 16, 50);         /* two descriptors each, both in this process */
+	limit_files(before);
+	while (count > 0)
+		close(fds[--count]);
+	feature_netlink.stop(state);
+}
+
 static void there_is_a_bound_and_closed_sockets_come_free(void **unused)
 {
 	void *state = start();
 	int fds[256];
 
 	(void)unused;
+	const rlim_t before = limit_files(2048);
 	for (int i = 0; i < 256; i++)
 		fds[i] = new_socket(state, SOCK_RAW);
 	assert_int_equal(CALL(state, "socket", AF_NETLINK, SOCK_RAW, 0).value, ENFILE);
@@ -308,6 +341,7 @@ static void there_is_a_bound_and_closed_sockets_come_free(void **unused)
 	ask_links((int)v.value);
 	hear((int)v.value);
 	close((int)v.value);
+	limit_files(before);
 	feature_netlink.stop(state);
 }
 
@@ -571,6 +605,7 @@ int main(void)
 		cmocka_unit_test(other_descriptors_are_for_others),
 		cmocka_unit_test(the_name_is_cut_to_the_room_and_bad_rooms_are_errors),
 		cmocka_unit_test(a_send_that_was_trapped_for_others_is_answered),
+		cmocka_unit_test(beyond_a_few_none_takes_what_the_host_keeps_for_itself),
 		cmocka_unit_test(there_is_a_bound_and_closed_sockets_come_free),
 		cmocka_unit_test(who_does_not_read_waits_and_nobody_else),
 		cmocka_unit_test(odd_clients_are_dropped_and_leak_nothing),
