@@ -287,6 +287,7 @@ SANDLOCK_API int sandlock_pid(const sandlock_sandbox *box);     /* of the top pr
 SANDLOCK_API int sandlock_kill(sandlock_sandbox *box);          /* SIGKILL to the whole tree; fine when it has ended */
 SANDLOCK_API int sandlock_pause(sandlock_sandbox *box);         /* every process of the tree; -ESRCH when ended */
 SANDLOCK_API int sandlock_resume(sandlock_sandbox *box);        /* after a pause; -ESRCH when ended */
+
 /* A signal to the top process's group: -EINVAL when it is not one of 1 to 64, -ESRCH when ended. */
 SANDLOCK_API int sandlock_signal(sandlock_sandbox *box, int signal);
 

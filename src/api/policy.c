@@ -243,7 +243,6 @@ int sandlock_policy_print(const sandlock_policy *policy, enum sandlock_format fo
 	return print(api_policy(policy), policy->prepared ? &policy->prepared->grants : NULL, format, out, err);
 }
 
-
 int sandlock_policy_print_for(const sandlock_policy *policy, const char *program, enum sandlock_format format,
 			      char **out, sandlock_error **err)
 {

@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "run/capture.h"
 
-
 /* --- start --- */
 
 /* A caller built against an older header has a shorter struct, one built against a newer header a longer one. */

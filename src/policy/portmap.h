@@ -72,5 +72,4 @@ bool port_overlaps(const struct addr *a, const struct addr *b);
 /* Among the inode numbers of sockets, 0 never is: few are asked for. */
 bool port_inode_among(uint64_t inode, const uint64_t *inodes, size_t count);
 
-
 #endif

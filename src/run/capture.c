@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <string.h>
 
-
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/sys.h"

@@ -163,7 +163,6 @@ static bool env_names(const struct image *image, char *out)
 	return false;
 }
 
-
 static int grant_step(const struct search *search, const char *path, const char *origin, struct image *image)
 {
 	AUTO(free) char *absolute = NULL;
