@@ -19,7 +19,7 @@ static const struct {
 	{ ACCESS_EXEC, "-x", "execute", "executing" },
 };
 
-const char *hint_flag_of(unsigned access)
+static const char *flag_of(unsigned access)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rights); i++)
 		if (access & rights[i].access)
@@ -35,7 +35,8 @@ const char *hint_verb_of(unsigned access)
 	return "use";
 }
 
-void hint_add(struct str *out, const char *flag, const char *value)
+/* The value in single quotes where a shell would take it apart. */
+static void add(struct str *out, const char *flag, const char *value)
 {
 	str_addf(out, "%s ", flag);
 	str_add_shell(out, value);
@@ -64,7 +65,7 @@ static void keep_cwd(const struct grants *grants, const char *granted, struct st
 {
 	for (size_t i = 0; i < grants->len; i++)
 		if (strcmp(grants->at[i].origin, GRANT_CWD_ORIGIN) == 0 && !path_is_beneath(grants->at[i].path, granted)) {
-			hint_add(flag, "-r", grants->at[i].path);
+			add(flag, "-r", grants->at[i].path);
 			str_addc(flag, ' ');
 		}
 }
@@ -78,7 +79,7 @@ void hint_add_grant(const struct grants *grants, const char *path, unsigned acce
 		path = TERMINALS;
 	}
 	keep_cwd(grants, path, flag);
-	hint_add(flag, hint_flag_of(access), path);
+	add(flag, flag_of(access), path);
 }
 
 void hint_add_preset(struct str *out, const struct policy *p, const char *path, unsigned access)
@@ -108,7 +109,7 @@ static const char *add_missing_caches(const struct hint_new *n, struct str *made
 		preset = entries[i].preset;
 		str_addc(made, ' ');
 		str_add_shell(made, entries[i].path);
-		hint_add(flag, "-w", entries[i].path);
+		add(flag, "-w", entries[i].path);
 	}
 	return preset;
 }
@@ -132,7 +133,7 @@ bool hint_add_new(const struct hint_new *n, struct str *rule, struct str *flag)
 	if (!is_wide(n))
 		return false;
 	keep_cwd(n->grants, n->maker ? n->path : n->folder, flag);
-	hint_add(flag, "-w", n->maker ? n->path : n->folder);
+	add(flag, "-w", n->maker ? n->path : n->folder);
 	str_add(rule, "no grant covers it; ");
 	if (n->maker) {
 		str_addf(rule, "it can be granted once it exists: %s ", n->maker);

@@ -6,14 +6,8 @@
 #include "policy/grants.h"
 #include "policy/policy.h"
 
-/* The short flag of one right of enum access: "-r", "-w", "-x". */
-const char *hint_flag_of(unsigned access);
-
-/* The verb of one right, as reports name it: "read", "write", "execute". */
+/* The verb of one right of enum access, as reports name it: "read", "write", "execute". */
 const char *hint_verb_of(unsigned access);
-
-/* Adds `flag`, a blank and `value`, the value in single quotes where a shell would take it apart. */
-void hint_add(struct str *out, const char *flag, const char *value);
 
 /*
  * Adds the options that grant `access` (one right) on a path that is refused: also that of the current directory where it
