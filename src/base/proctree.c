@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "base/listing.h"
+#include "base/mem.h"
 #include "base/sys.h"
 
 /* --- text without libc --- */
@@ -128,56 +130,20 @@ static int add_children(struct proctree *t, pid_t pid, pid_t tid)
 	return 0;
 }
 
-struct dirent64 {
-	uint64_t ino;
-	int64_t off;
-	unsigned short reclen;
-	unsigned char type;
-	char name[];
-};
-
-/* A folder of /proc/PID that is being listed. */
-struct listing {
-	int fd;
-	long got;
-	long at;
-	char buf[1024] __attribute__((aligned(8)));
-};
-
-static int listing_open(struct listing *l, pid_t pid, const char *folder)
+static int open_folder(struct listing *l, pid_t pid, const char *folder)
 {
 	char path[64];
 
 	put_text(put_number(put_text(path, "/proc/"), (uint64_t)pid), folder);
-	l->got = 0;
-	l->at = 0;
-	l->fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	return l->fd;
-}
-
-/* The next name, or NULL at the end, when the folder is closed too. */
-static const char *listing_next(struct listing *l)
-{
-	if (l->at >= l->got) {
-		l->at = 0;
-		l->got = SYS(SYS_getdents64, l->fd, l->buf, sizeof l->buf);
-		if (l->got <= 0) {
-			sys_close(l->fd);
-			return NULL;
-		}
-	}
-	const struct dirent64 *entry = (const void *)(l->buf + l->at);
-
-	l->at += entry->reclen;
-	return entry->name;
+	return listing_open(l, AT_FDCWD, path);
 }
 
 /* Every task of a process; *tasks counts them. A process that is gone has none. */
 static int add_children_of(struct proctree *t, pid_t pid, size_t *tasks)
 {
-	struct listing l;
+	AUTO(listing) struct listing l;
 	const char *name;
-	int fd = listing_open(&l, pid, "/task");
+	int fd = open_folder(&l, pid, "/task");
 
 	if (fd < 0)
 		return fd;
@@ -228,11 +194,11 @@ static bool share_descriptors(pid_t a, pid_t b)
 
 void proctree_tables(const struct proctree *t, pid_t pid, proctree_act *act, void *arg)
 {
-	struct listing l;
+	AUTO(listing) struct listing l = { .fd = -1 };
 	const char *name;
 	pid_t last = 0;
 
-	if (!t->threads || listing_open(&l, pid, "/task") < 0) {
+	if (!t->threads || open_folder(&l, pid, "/task") < 0) {
 		act(pid, arg);
 		return;
 	}
@@ -260,11 +226,11 @@ static int read_statm(pid_t tid, uint64_t *rss_pages, uint64_t *shared_pages)
 
 pid_t proctree_other_thread(pid_t pid)
 {
-	struct listing l;
+	AUTO(listing) struct listing l;
 	const char *name;
 	pid_t found = 0;
 
-	if (listing_open(&l, pid, "/task") < 0)
+	if (open_folder(&l, pid, "/task") < 0)
 		return 0;
 	while ((name = listing_next(&l)) != NULL) {
 		uint64_t tid, rss = 0, shared;
@@ -390,14 +356,13 @@ static void add_memfd(struct memfds *m, int dirfd, const char *name)
 static void add_memfds_of(pid_t tid, void *arg)
 {
 	struct memfds *m = arg;
-	struct listing l;
+	AUTO(listing) struct listing l;
 	const char *name;
 
-	if (listing_open(&l, tid, "/fd") < 0)
+	if (open_folder(&l, tid, "/fd") < 0)
 		return;
 	while ((name = listing_next(&l)) != NULL)
-		if (name[0] != '.')
-			add_memfd(m, l.fd, name);
+		add_memfd(m, l.fd, name);
 }
 
 void memfds_add(struct memfds *m, const struct proctree *t, pid_t pid)

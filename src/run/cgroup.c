@@ -1,12 +1,12 @@
 /* A cgroup for each sandbox: the folder for them is looked for, one is made, leftovers of dead hosts are removed. */
 #include "run/cgroup.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/fd.h"
+#include "base/listing.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/sys.h"
@@ -257,19 +257,15 @@ static pid_t owner_of(const char *name)
  * being started: then it runs with the sampler. */
 void cgroup_sweep(int home)
 {
-	char buf[4096] __attribute__((aligned(8)));
-	AUTO(fd) int dir = sys_openat(home, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	long n;
+	AUTO(listing) struct listing l;
+	const char *name;
 
-	while (dir >= 0 && (n = SYS(SYS_getdents64, dir, buf, sizeof buf)) > 0) {
-		for (long at = 0; at < n;) {
-			const struct dirent64 *entry = (const void *)(buf + at);
-			pid_t owner = owner_of(entry->d_name);
+	listing_open(&l, home, ".");
+	while ((name = listing_next(&l)) != NULL) {
+		pid_t owner = owner_of(name);
 
-			at += entry->d_reclen;
-			if (owner > 0 && sys_kill(owner, 0) == -ESRCH)
-				SYS(SYS_unlinkat, home, entry->d_name, AT_REMOVEDIR);
-		}
+		if (owner > 0 && sys_kill(owner, 0) == -ESRCH)
+			SYS(SYS_unlinkat, home, name, AT_REMOVEDIR);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/listing.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "policy/options.h"
@@ -49,22 +50,13 @@ static int refuse_unfit(const struct policy *p, struct error *err)
 
 static bool is_single_threaded(void)
 {
-	struct procfile {
-		char buf[512];
-	} f;
-	AUTO(fd) int fd = sys_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	long n = fd < 0 ? fd : SYS(SYS_getdents64, fd, f.buf, sizeof f.buf);
-	int entries = 0;
+	AUTO(listing) struct listing l;
+	int threads = 0;
 
-	if (n <= 0)
-		return false;   /* cannot tell: refuse */
-	for (long at = 0; at < n; entries++) {
-		uint16_t len;
-
-		memcpy(&len, f.buf + at + 16, sizeof len);
-		at += len;
-	}
-	return entries == 3;    /* ".", ".." and us */
+	listing_open(&l, AT_FDCWD, "/proc/self/task");
+	while (listing_next(&l))
+		threads++;
+	return l.rc == 0 && threads == 1;       /* where nobody can tell: no */
 }
 
 int confine_self(struct prepared *prepared, struct error *err)

@@ -4,7 +4,6 @@
  */
 #include "run/resolve.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/fd.h"
+#include "base/listing.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -50,22 +50,21 @@ static const char *fault_text(int rc)
 /* The name in `dir` that is nearest to `name`, when one is near at all. */
 static bool nearest_sibling(const char *dir, const char *name, struct str *out)
 {
-	DIR *listing = opendir(dir);
+	AUTO(listing) struct listing l;
 	size_t best = strlen(name) > 4 ? 3 : 2;         /* edits that are too many */
 	int seen = 0;
-	struct dirent *entry;
+	const char *sibling;
 
-	while (listing && seen++ < SIBLINGS_MAX && (entry = readdir(listing))) {
-		size_t edits = str_distance(entry->d_name, name);
+	listing_open(&l, AT_FDCWD, dir);
+	while (seen++ < SIBLINGS_MAX && (sibling = listing_next(&l)) != NULL) {
+		size_t edits = str_distance(sibling, name);
 
-		if (edits >= best || edits >= strlen(name) || entry->d_name[0] == '.')
+		if (edits >= best || edits >= strlen(name) || sibling[0] == '.')
 			continue;
 		best = edits;
 		str_clear(out);
-		str_add_quoted(out, entry->d_name, strlen(entry->d_name));
+		str_add_quoted(out, sibling, strlen(sibling));
 	}
-	if (listing)
-		closedir(listing);
 	return out->rc == 0 && out->len > 0;
 }
 
@@ -343,18 +342,17 @@ static int grant_card(const char *number, struct grants *out)
 static int grant_every_card(struct grants *out)
 {
 	static const char prefix[] = "nvidia";
-	DIR *dev = opendir("/dev");
-	struct dirent *entry;
+	AUTO(listing) struct listing l;
+	const char *name;
 	int rc = 0;
 
-	while (dev && rc == 0 && (entry = readdir(dev))) {
-		const char *number = entry->d_name + sizeof prefix - 1;
+	listing_open(&l, AT_FDCWD, "/dev");
+	while (rc == 0 && (name = listing_next(&l)) != NULL) {
+		const char *number = name + sizeof prefix - 1;
 
-		if (strncmp(entry->d_name, prefix, sizeof prefix - 1) == 0 && is_number(number))
+		if (strncmp(name, prefix, sizeof prefix - 1) == 0 && is_number(number))
 			rc = grant_card(number, out);
 	}
-	if (dev)
-		closedir(dev);
 	return rc;
 }
 

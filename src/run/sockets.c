@@ -1,7 +1,6 @@
 /* From the user's words to socket grants; known sockets that control the host. */
 #include "run/sockets.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/listing.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/sys.h"
@@ -221,24 +221,22 @@ static void look_at_all(const struct control_search *search, char *path, const c
 	char *name = strrchr(path, '/') + 1;
 	const size_t dir_len = (size_t)(name - path);
 	char start[NAME_MAX + 1];
-	struct dirent *entry;
+	AUTO(listing) struct listing l = { .fd = -1 };
+	const char *found;
 	int seen = 0;
 
 	snprintf(start, sizeof start, "%s", name);
 	name[-1] = '\0';
-	DIR *dir = reaches_into(search, path) ? opendir(path) : NULL;
-
+	if (reaches_into(search, path))
+		listing_open(&l, AT_FDCWD, path);
 	name[-1] = '/';
-
-	while (dir && seen++ < ENTRIES_MAX && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, start, strlen(start)) != 0)
+	while (seen++ < ENTRIES_MAX && (found = listing_next(&l)) != NULL) {
+		if (strncmp(found, start, strlen(start)) != 0)
 			continue;
-		int len = snprintf(name, PATH_SIZE - dir_len, "%s", entry->d_name);
+		int len = snprintf(name, PATH_SIZE - dir_len, "%s", found);
 		if (len > 0 && (size_t)len < PATH_SIZE - dir_len)
 			look_at(search, path, what);
 	}
-	if (dir)
-		closedir(dir);
 }
 
 void control_sockets(const struct socket_grants *s, const struct grants *files,

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/listing.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -18,7 +19,6 @@
 #include "run/pin.h"
 
 #define READING (ACCESS_READ | ACCESS_EXEC)
-#define LISTING_BYTES 32768
 #define LEADS_MAX 256           /* network devices and a few more */
 #define GPU_ORIGIN "--gpu"
 
@@ -99,34 +99,6 @@ static int add_device(struct plan *plan, const char *name)
 	return add_lead(plan, path, VIRTUAL_SYS);
 }
 
-/* Calls `each` for every name in a directory but "." and "..". */
-static int for_each_name(int dir, int (*each)(void *arg, const char *name), void *arg)
-{
-	AUTO(free) char *buf = mem_alloc(LISTING_BYTES);
-	long n = 0;
-
-	if (!buf)
-		return -ENOMEM;
-	while ((n = SYS(SYS_getdents64, dir, buf, LISTING_BYTES)) > 0) {
-		for (long at = 0; at < n;) {
-			const char *name = buf + at + 19;
-			uint16_t len;
-			int rc = strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? 0 : each(arg, name);
-
-			if (rc < 0)
-				return rc;
-			memcpy(&len, buf + at + 16, sizeof len);
-			at += len;
-		}
-	}
-	return (int)n;
-}
-
-static int each_device(void *plan, const char *name)
-{
-	return add_device(plan, name);
-}
-
 static int add_kernel_places(struct plan *plan)
 {
 	static const struct lead places[] = {
@@ -139,14 +111,17 @@ static int add_kernel_places(struct plan *plan)
 		{ (char *)"/sys/devices/virtual/net", VIRTUAL_SYS },
 		{ (char *)"/sys/devices/virtual/net/lo/statistics", VIRTUAL_SYS },
 	};
+	AUTO(listing) struct listing l = { .fd = -1 };
+	const char *name;
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(places) && rc == 0; i++)
 		rc = add_lead(plan, places[i].path, places[i].kind);
-	AUTO(fd) int dir = sys_openat(AT_FDCWD, "/sys/class/net", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	if (rc == 0 && dir >= 0)
-		rc = for_each_name(dir, each_device, plan);
-	return rc;
+	if (rc < 0 || listing_open(&l, AT_FDCWD, "/sys/class/net") < 0)
+		return rc;
+	while (rc == 0 && (name = listing_next(&l)) != NULL)
+		rc = add_device(plan, name);
+	return rc < 0 ? rc : l.rc;
 }
 
 static bool is_kernels(const char *path)
@@ -218,9 +193,8 @@ static bool is_passed_over(const struct opened *dir, const char *name)
 	return strcmp(name, "net") == 0 || strcmp(name, "task") == 0;
 }
 
-static int each_entry(void *arg, const char *name)
+static int take_entry(const struct opened *dir, const char *name)
 {
-	const struct opened *dir = arg;
 	struct plan *plan = dir->plan;
 	AUTO(str) struct str path = STR(PATH_SIZE);
 	struct stat st;
@@ -251,13 +225,19 @@ static int take_apart(struct plan *plan, const struct grant *grant, const char *
 {
 	struct opened dir = { .plan = plan, .grant = grant, .path = path, .fd = fd };
 	struct virtuals *out = plan->out;
+	AUTO(listing) struct listing l = { .fd = -1 };
+	const char *name;
 	struct stat st;
 
 	if (hidden(path) == HIDDEN_NOT && SYS(SYS_fstat, fd, &st) == 0 &&
 	    VEC_PUSH(out->listed, out->listed_cap, out->listed_len, ((struct file_id){ st.st_dev, st.st_ino })) < 0)
 		return -ENOMEM;
-	AUTO(fd) int listing = sys_openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	return listing < 0 ? 0 : for_each_name(listing, each_entry, &dir);
+	if (listing_open(&l, fd, ".") < 0)
+		return 0;
+	int rc = 0;
+	while (rc == 0 && (name = listing_next(&l)) != NULL)
+		rc = take_entry(&dir, name);
+	return rc < 0 ? rc : l.rc;
 }
 
 /* What a grant in the directory of a task says about the network view; false for other grants. *is_view: it is of the

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/listing.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/sys.h"
@@ -75,6 +76,7 @@ struct inodes {
 	uint64_t *at;
 	size_t len;
 	size_t cap;
+	int rc;                 /* 0, or -ENOMEM: they are not all */
 };
 
 /* "socket:[4711]" */
@@ -90,44 +92,26 @@ static bool socket_inode(int dir, const char *name, uint64_t *out)
 	return view_u64((struct view){ text + skip, (size_t)n - skip - 1 }, UINT64_MAX, out) == 0;
 }
 
-/* What the descriptors of a process are collected with. */
-struct collecting {
-	struct inodes *all;
-	char *buf;
-	int rc;
-};
-
 static void add_sockets_of(pid_t tid, void *arg)
 {
-	struct collecting *c = arg;
+	struct inodes *all = arg;
+	AUTO(listing) struct listing l;
+	const char *name;
 	char path[32];
-	long n;
 	uint64_t inode;
 
 	snprintf(path, sizeof path, "/proc/%d/fd", (int)tid);
-	AUTO(fd) int dir = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	if (dir < 0)
+	if (listing_open(&l, AT_FDCWD, path) < 0)
 		return;                 /* gone, or not ours to look at: then its sockets are not shown */
-	while (c->rc == 0 && (n = SYS(SYS_getdents64, dir, c->buf, READ_CHUNK)) > 0) {
-		for (long at = 0; at < n;) {
-			uint16_t len;
-
-			memcpy(&len, c->buf + at + 16, sizeof len);
-			if (socket_inode(dir, c->buf + at + 19, &inode) &&
-			    VEC_PUSH(c->all->at, c->all->cap, c->all->len, inode) < 0)
-				c->rc = -ENOMEM;
-			at += len;
-		}
-	}
+	while (all->rc == 0 && (name = listing_next(&l)) != NULL)
+		if (socket_inode(l.fd, name, &inode))
+			all->rc = VEC_PUSH(all->at, all->cap, all->len, inode);
 }
 
-/* `buf` has READ_CHUNK bytes. */
-static int add_sockets(const struct proctree *tree, pid_t pid, struct inodes *all, char *buf)
+static int add_sockets(const struct proctree *tree, pid_t pid, struct inodes *all)
 {
-	struct collecting c = { all, buf, 0 };
-
-	proctree_tables(tree, pid, add_sockets_of, &c);
-	return c.rc;
+	proctree_tables(tree, pid, add_sockets_of, all);
+	return all->rc;
 }
 
 static int compare_inodes(const void *a, const void *b)
@@ -139,11 +123,10 @@ static int compare_inodes(const void *a, const void *b)
 
 bool files_has_socket(const struct proctree *tree, pid_t pid, uint64_t inode)
 {
-	AUTO(free) char *buf = mem_alloc(READ_CHUNK);
 	struct inodes all = { 0 };
 	bool has = false;
 
-	if (buf && add_sockets(tree, pid, &all, buf) == 0)
+	if (add_sockets(tree, pid, &all) == 0)
 		for (size_t i = 0; i < all.len; i++)
 			has = has || all.at[i] == inode;
 	mem_free(all.at);
@@ -154,16 +137,15 @@ int files_tree_sockets(const struct call *call, uint64_t **inodes, size_t *count
 {
 	const struct supervisor *s = call->supervisor;
 	AUTO(free) pid_t *pids = mem_array(PIDS_MAX, sizeof *pids);
-	AUTO(free) char *buf = mem_alloc(READ_CHUNK);
 	struct proctree tree = { .pids = pids, .max = PIDS_MAX };
 	struct inodes all = { 0 };
 	size_t kept = 0;
 
-	if (!pids || !buf)
+	if (!pids)
 		return -ENOMEM;
 	int rc = proctree_walk(&tree, s->root);
 	for (size_t i = 0; i < tree.len && rc == 0; i++)
-		rc = add_sockets(&tree, pids[i], &all, buf);
+		rc = add_sockets(&tree, pids[i], &all);
 	if (rc < 0) {
 		mem_free(all.at);
 		return rc;
