@@ -128,14 +128,14 @@ def test_the_limit_still_holds_after_many_forks():
 def test_a_shell_that_makes_many_processes_in_turn_works_under_a_small_limit():
     """The limit never refuses one. A shell can still lose a fork to SIGCHLD (SECURITY.md, signals): that is not refused by
     anybody, is rare, and must not be what usually happens."""
-    script = "i=0; while [ $i -lt 200 ]; do /bin/true | /bin/true; i=$((i+1)); done; echo done"
+    script = "i=0; while [ $i -lt 50 ]; do /bin/true | /bin/true; i=$((i+1)); done; echo done"
     finished = 0
-    for _ in range(6):
+    for _ in range(24):
         done = box.run("-P", "4", "--report", "--", "/bin/sh", "-c", script)
         assert "nothing was refused" in done.stderr, done.stderr
         assert done.stdout == "done\n" or "Cannot fork" in done.stderr, done.stderr
         finished += done.stdout == "done\n"
-    assert finished >= 3, finished
+    assert finished >= 12, finished
 
 
 def test_a_fork_bomb_is_contained_and_ends_with_its_program(marked):
