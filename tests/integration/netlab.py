@@ -107,7 +107,8 @@ class Lab:
             return [json.loads(line) for line in lines]
 
     def destinations(self):
-        return {(p["proto"], p["to"], p["port"]) for p in self.seen()}
+        """Where programs sent to: the kernel repeats its own reports of memberships long after a program has left."""
+        return {(p["proto"], p["to"], p["port"]) for p in self.seen() if p["proto"] not in ("igmp", "mld")}
 
     def names_asked(self):
         return {p["name"] for p in self.seen() if p.get("name")}
