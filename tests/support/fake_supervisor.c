@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "supervisor/onbehalf.h"
+
 static struct report report;
 static struct feature feature = { .name = "test" };
 static const struct feature *const all[] = { &feature };
@@ -35,6 +37,25 @@ void fake_supervisor_free(struct supervisor *s)
 {
 	supervisor_fini(s);
 	report_fini(&report);
+	test_free(s);
+}
+
+int own_supervisor(struct supervisor **s, struct report *told, struct call *call, struct progress *progress)
+{
+	*s = test_calloc(1, sizeof **s);
+	if (!*s || report_init(told) < 0 || supervisor_init(*s, told) < 0)
+		return -1;
+	*progress = (struct progress){ 0 };
+	*call = (struct call){
+		.tid = (pid_t)SYS(SYS_gettid), .supervisor = *s, .progress = progress, .kernel = &onbehalf_ops,
+	};
+	return 0;
+}
+
+void own_supervisor_free(struct supervisor *s, struct report *told)
+{
+	supervisor_fini(s);
+	report_fini(told);
 	test_free(s);
 }
 

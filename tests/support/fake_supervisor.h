@@ -8,6 +8,10 @@
 struct supervisor *fake_supervisor(const struct handler *rows, size_t count);
 void fake_supervisor_free(struct supervisor *s);
 
+/* One with the real operations, and a call of this thread to it, which knows nothing yet. 0, or -1: no memory. */
+int own_supervisor(struct supervisor **s, struct report *report, struct call *call, struct progress *progress);
+void own_supervisor_free(struct supervisor *s, struct report *report);
+
 /* A box of this call, decoded, as the notify thread has one. */
 struct call_box *fake_box(struct supervisor *s, const char *syscall);
 

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "fake_supervisor.h"
 #include "fault.h"
 
 #include "base/mem.h"
@@ -39,23 +40,15 @@ static bool answer_validity(long nr, const long *args, long *result)
 static int setup(void **state)
 {
 	(void)state;
-	s = calloc(1, sizeof *s);
-	if (!s || report_init(&report) < 0 || supervisor_init(s, &report) < 0)
-		return -1;
-	progress = (struct progress){ 0 };
-	call = (struct call){ .tid = (pid_t)syscall(SYS_gettid), .supervisor = s, .progress = &progress };
-	call.kernel = &onbehalf_ops;
 	sys_seam = answer_validity;
-	return 0;
+	return own_supervisor(&s, &report, &call, &progress);
 }
 
 static int teardown(void **state)
 {
 	(void)state;
 	sys_seam = NULL;
-	supervisor_fini(s);
-	report_fini(&report);
-	free(s);
+	own_supervisor_free(s, &report);
 	return 0;
 }
 

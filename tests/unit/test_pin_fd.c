@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "fake_supervisor.h"
 #include "fault.h"
 
 #include "base/mem.h"
@@ -60,16 +61,11 @@ static void end(pid_t pid)
 static int setup(void **state)
 {
 	(void)state;
-	s = calloc(1, sizeof *s);
-	if (!s || report_init(&report) < 0 || supervisor_init(s, &report) < 0 || pipe(theirs) < 0)
-		return -1;
-	progress = (struct progress){ 0 };
-	call = (struct call){ .supervisor = s, .progress = &progress, .kernel = &onbehalf_ops };
 	valid = true;
 	has_thread_pidfds = true;
 	asked = 0;
 	sys_seam = answer;
-	return 0;
+	return pipe(theirs) < 0 ? -1 : own_supervisor(&s, &report, &call, &progress);
 }
 
 static int teardown(void **state)
@@ -78,9 +74,7 @@ static int teardown(void **state)
 	sys_seam = NULL;
 	close(theirs[0]);
 	close(theirs[1]);
-	supervisor_fini(s);
-	report_fini(&report);
-	free(s);
+	own_supervisor_free(s, &report);
 	return 0;
 }
 

@@ -37,23 +37,29 @@ static struct child_plan plan_of(const char *const *argv)
 	};
 }
 
+static void wait_for_end(struct spawn *s)
+{
+	struct news news;
+
+	while (spawn_news(s, &news) != -EPIPE) {
+		struct pollfd p = { .fd = s->control, .events = POLLIN };
+
+		poll(&p, 1, 10000);
+	}
+	spawn_reap(s);
+}
+
 /* To the end; the result is copied, the sandbox is gone. */
 static struct shared run_plan(const struct child_plan *plan, const struct reaper_orders *orders, int *entered)
 {
 	struct spawn s = SPAWN_NONE;
 	struct error err = { 0 };
 	enum child_step step = STEP_MAX;
-	struct news news;
 
 	assert_int_equal(spawn_start(plan, orders, NULL, &s, &err), 0);
 	assert_int_equal(spawn_go(&s), 0);
 	*entered = spawn_entered(&s, &step);
-	while (spawn_news(&s, &news) != -EPIPE) {
-		struct pollfd p = { .fd = s.control, .events = POLLIN };
-
-		poll(&p, 1, 10000);
-	}
-	spawn_reap(&s);
+	wait_for_end(&s);
 	struct shared result = *s.shared;
 	spawn_fini(&s);
 	return result;
@@ -316,7 +322,6 @@ static void *run_in(void *memory, bool go)
 	struct child_plan plan = plan_of(argv);
 	struct spawn s = SPAWN_NONE;
 	enum child_step step;
-	struct news news;
 
 	assert_int_equal(spawn_start(&plan, &free_orders, memory, &s, NULL), 0);
 	if (memory)
@@ -325,12 +330,7 @@ static void *run_in(void *memory, bool go)
 		return spawn_fini_keep(&s);
 	assert_int_equal(spawn_go(&s), 0);
 	assert_int_equal(spawn_entered(&s, &step), 0);
-	while (spawn_news(&s, &news) != -EPIPE) {
-		struct pollfd p = { .fd = s.control, .events = POLLIN };
-
-		poll(&p, 1, 10000);
-	}
-	spawn_reap(&s);
+	wait_for_end(&s);
 	assert_int_equal(s.shared->cause, END_BY_ITSELF);
 	assert_int_equal(s.shared->wait_status, 0);
 	return spawn_fini_keep(&s);
@@ -353,7 +353,6 @@ static void what_is_looked_at_after_the_go_may_change_until_then(void **state)
 	struct child_plan plan = plan_of(argv);
 	struct spawn s = SPAWN_NONE;
 	enum child_step step;
-	struct news news;
 
 	(void)state;
 	plan.path = "/no/such/program";
@@ -362,12 +361,7 @@ static void what_is_looked_at_after_the_go_may_change_until_then(void **state)
 	plan.path = argv[0];
 	assert_int_equal(spawn_go(&s), 0);
 	assert_int_equal(spawn_entered(&s, &step), 0);
-	while (spawn_news(&s, &news) != -EPIPE) {
-		struct pollfd p = { .fd = s.control, .events = POLLIN };
-
-		poll(&p, 1, 10000);
-	}
-	spawn_reap(&s);
+	wait_for_end(&s);
 	assert_int_equal(WEXITSTATUS(s.shared->wait_status), 7);
 	spawn_fini(&s);
 }
