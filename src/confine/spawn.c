@@ -170,7 +170,6 @@ static int set_go(struct spawn *s, int go)
 	__atomic_store_n(&s->shared->go, go, __ATOMIC_RELEASE);
 	long rc = SYS(SYS_futex, &s->shared->go, FUTEX_WAKE, 1);
 
-	s->gone = rc >= 0;
 	return rc < 0 ? (int)rc : 0;
 }
 
@@ -243,7 +242,7 @@ static bool is_unused(const struct spawn *s)
 
 void *spawn_fini_keep(struct spawn *s)
 {
-	if (s->reaper > 0 && !s->gone)
+	if (s->reaper > 0 && __atomic_load_n(&s->shared->go, __ATOMIC_RELAXED) == GO_WAIT)
 		set_go(s, GO_NEVER);
 	if (s->reaper > 0 && !s->reaped) {
 		spawn_order(s, ORDER_KILL, 0);

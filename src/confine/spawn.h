@@ -12,7 +12,6 @@ struct spawn {
 	struct shared *shared;  /* valid until spawn_fini */
 	void *memory;           /* the mapping that shared, the stacks and the orders live in */
 	bool reaped;
-	bool gone;              /* spawn_go() was called */
 };
 
 #define SPAWN_NONE { .control = -1, .listener = -1 }
